@@ -1,0 +1,53 @@
+# galley: make demo, make test. Everything else is for those who change the code.
+SHELL := /bin/sh
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+RELEASE_FLAGS := -trimpath -ldflags "-s -w -X main.release=$(VERSION)"
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
+
+.PHONY: demo test lint bench build clean golden fuzz
+
+## demo: the whole chain on sample recipes: lint, catalogue, deploy, put-back
+demo:
+	@.ci/setup
+	@CGO_ENABLED=0 $(GO) build $(RELEASE_FLAGS) -o build/galley ./cmd/galley
+	@build/galley demo
+
+## test: everything, on a private engine that the tests start themselves
+test: lint
+	@.ci/setup race
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+## lint: formatting, vet, staticcheck
+lint:
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt: $$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+## bench: the benchmarks, with allocations
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+## build: release binaries for every platform, in build/
+build:
+	@for p in $(PLATFORMS); do \
+		echo "build/galley-$${p%/*}-$${p#*/}"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build $(RELEASE_FLAGS) -o build/galley-$${p%/*}-$${p#*/} ./cmd/galley || exit 1; \
+	done
+
+## golden: rewrite the golden files; read the diff before you commit it
+golden:
+	$(GO) test ./lint/report ./deployer ./cmd/galley -update
+
+## fuzz: each fuzz target for FUZZTIME
+FUZZTIME ?= 20s
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+clean:
+	rm -rf build
