@@ -1,0 +1,160 @@
+package source
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// lookup follows symbolic refs to a hash.
+func (r *Repository) lookup(name plumbing.ReferenceName) (plumbing.Hash, bool) {
+	for range maxPeel + 1 {
+		ref, ok := r.refs[name]
+		if !ok {
+			return plumbing.ZeroHash, false
+		}
+		if ref.Type() == plumbing.HashReference {
+			return ref.Hash(), true
+		}
+		name = ref.Target()
+	}
+	return plumbing.ZeroHash, false
+}
+
+// Head is the commit that HEAD stands for and the branch it names, "" when it is
+// detached. The error is ErrNoCommits when that branch has no commit.
+func (r *Repository) Head(ctx context.Context) (commit, branch string, err error) {
+	head, ok := r.refs[plumbing.HEAD]
+	if ok && head.Type() == plumbing.SymbolicReference {
+		branch = head.Target().Short()
+	}
+	hash, ok := r.lookup(plumbing.HEAD)
+	if !ok {
+		err := fmt.Errorf("finding HEAD of %q: %w on branch %q", r.source, ErrNoCommits, branch)
+		return "", branch, fault.Hint(err, "commit the recipe first")
+	}
+	p, err := r.peel(ctx, hash)
+	if err != nil {
+		return "", branch, fmt.Errorf("finding HEAD of %q: %w", r.source, err)
+	}
+	return p.commit.Hash.String(), branch, nil
+}
+
+// DefaultBranch is the branch that a clone would have checked out: what the
+// remote of a local clone named, else the branch of HEAD, else main or master.
+func (r *Repository) DefaultBranch() (string, error) {
+	const origin = "refs/remotes/origin/"
+	if ref, ok := r.refs[origin+"HEAD"]; ok && ref.Type() == plumbing.SymbolicReference {
+		if name, ok := strings.CutPrefix(ref.Target().String(), origin); ok {
+			return name, nil
+		}
+	}
+	candidates := []plumbing.ReferenceName{plumbing.Main, plumbing.Master}
+	if head, ok := r.refs[plumbing.HEAD]; ok && head.Target().IsBranch() {
+		candidates = append([]plumbing.ReferenceName{head.Target()}, candidates...)
+	}
+	for _, name := range candidates {
+		if _, ok := r.lookup(name); ok {
+			return name.Short(), nil
+		}
+	}
+	return "", fault.Hint(fmt.Errorf("finding the default branch of %q: %w", r.source, ErrNoCommits), "commit the recipe first")
+}
+
+// revisionPrefixes are tried in git's order (gitrevisions(7)), without what
+// would need a work tree or a reflog.
+var revisionPrefixes = []string{"", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/", "refs/remotes/origin/"}
+
+var (
+	fullHash  = regexp.MustCompile(`^[0-9a-f]{40}$`)
+	shortHash = regexp.MustCompile(`^[0-9a-f]{7,39}$`)
+)
+
+// Resolve finds the commit, as 40 hexadecimal digits, that a revision names: a
+// full hash, a ref in full or short (tag before branch), HEAD, or the first seven
+// or more digits of a commit's hash. git's operators (~, ^, @{…}) are not understood.
+func (r *Repository) Resolve(ctx context.Context, rev string) (string, error) {
+	hash, err := r.find(rev)
+	if err != nil {
+		return "", err
+	}
+	p, err := r.peel(ctx, hash)
+	if err != nil {
+		return "", fmt.Errorf("resolving %q: %w", rev, err)
+	}
+	return p.commit.Hash.String(), nil
+}
+
+func (r *Repository) find(rev string) (plumbing.Hash, error) {
+	if fullHash.MatchString(rev) {
+		return plumbing.NewHash(rev), nil
+	}
+	if rev != "" {
+		for _, prefix := range revisionPrefixes {
+			if hash, ok := r.lookup(plumbing.ReferenceName(prefix + rev)); ok {
+				return hash, nil
+			}
+		}
+	}
+	if shortHash.MatchString(rev) {
+		return r.expand(rev)
+	}
+	return plumbing.ZeroHash, r.unknown(rev)
+}
+
+// expand finds the one commit whose hash starts with digits.
+func (r *Repository) expand(digits string) (plumbing.Hash, error) {
+	prefix, err := hex.DecodeString(digits[:len(digits)&^1])
+	if err != nil {
+		return plumbing.ZeroHash, r.unknown(digits)
+	}
+	candidates, err := r.withPrefix(prefix)
+	if err != nil {
+		return plumbing.ZeroHash, fmt.Errorf("resolving %q: %w", digits, r.source.clean(err))
+	}
+	found := plumbing.ZeroHash
+	for _, hash := range candidates {
+		if !strings.HasPrefix(hash.String(), digits) || hash == found {
+			continue
+		}
+		obj, err := r.read(hash, limitAll)
+		if err != nil {
+			return plumbing.ZeroHash, err
+		}
+		if obj.Type() != plumbing.CommitObject {
+			continue
+		}
+		if !found.IsZero() {
+			return plumbing.ZeroHash, fault.Hint(fmt.Errorf("resolving %q: it begins more than one commit's hash", digits), "give more digits")
+		}
+		found = hash
+	}
+	if found.IsZero() {
+		return plumbing.ZeroHash, r.unknown(digits)
+	}
+	return found, nil
+}
+
+func (r *Repository) withPrefix(prefix []byte) (_ []plumbing.Hash, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer catch(&err)
+	storer, ok := r.storer.(interface {
+		HashesWithPrefix(prefix []byte) ([]plumbing.Hash, error)
+	})
+	if !ok {
+		return nil, nil
+	}
+	return storer.HashesWithPrefix(prefix)
+}
+
+func (r *Repository) unknown(rev string) error {
+	return fault.Hint(fmt.Errorf("resolving %q in %q: %w", rev, r.source, ErrUnknownRevision),
+		"give a tag, a branch or a commit's hash")
+}
