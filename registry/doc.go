@@ -1,0 +1,11 @@
+// Package registry turns an image reference into digests: the digest that a tag
+// names, and below an index the manifest and config digest of every platform.
+// It asks politely: a HEAD where that is enough, immutable facts out of a cache,
+// few requests at a time for each host, and Retry-After is obeyed.
+//
+// It refuses what it cannot verify: bytes that do not match their digest, a
+// media type that is no image, docker's schema 1, an artifact in an image's
+// place, an oversize manifest, a reference that names neither tag nor digest.
+// It never pulls a layer, never pushes, and never puts a credential, a token or
+// the query of a URL into an error.
+package registry

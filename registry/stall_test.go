@@ -1,0 +1,109 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/internal/localregistry"
+)
+
+// stalled answers nothing until the client goes away.
+func stalled(_ http.ResponseWriter, req *http.Request) bool {
+	<-req.Context().Done()
+	return true
+}
+
+func TestStalls(t *testing.T) {
+	reg := localregistry.StartT(t, spoil(stalled))
+	reg.PushT(t, "web:1", localregistry.TinyT(t, "web"))
+
+	quick := resolverFor(t, func(o *Options) { o.Timeout = 50 * time.Millisecond })
+	_, err := quick.Resolve(t.Context(), reg.Addr+"/web:1")
+	wantError(t, err, Timeout, fault.Unavailable)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = resolverFor(t, nil).Resolve(ctx, reg.Addr+"/web:1")
+	wantError(t, err, Timeout, fault.Unavailable)
+}
+
+func TestBodyThatStalls(t *testing.T) {
+	reg := localregistry.StartT(t, spoil(func(w http.ResponseWriter, req *http.Request) bool {
+		if req.Method == http.MethodHead {
+			return false
+		}
+		w.Header().Set("Content-Type", string(types.OCIImageIndex))
+		_, _ = io.WriteString(w, "{")
+		_ = http.NewResponseController(w).Flush()
+		return stalled(w, req)
+	}))
+	reg.PushT(t, "web:1", localregistry.TinyT(t, "web"))
+	r := resolverFor(t, func(o *Options) { o.Timeout = 100 * time.Millisecond })
+	_, err := r.Resolve(t.Context(), reg.Addr+"/web:1")
+	wantError(t, err, Timeout, fault.Unavailable)
+}
+
+func TestHostThatStallsCostsOneTimeout(t *testing.T) {
+	reg := localregistry.StartT(t, localregistry.WithHandler(func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { stalled(w, req) })
+	}))
+	var refs []string
+	for i := range 40 {
+		refs = append(refs, fmt.Sprintf("%s/web%d:1", reg.Addr, i))
+	}
+	r := resolverFor(t, func(o *Options) { o.Timeout = 500 * time.Millisecond })
+	started := time.Now()
+	for ref, res := range r.ResolveAll(t.Context(), refs, nil) {
+		if !strings.HasSuffix(ref, ":1") {
+			t.Fatalf("unexpected key %q", ref)
+		}
+		wantError(t, res.Err, Timeout, fault.Unavailable)
+	}
+	if took := time.Since(started); took > 4*time.Second {
+		t.Errorf("40 references of a stalled host took %s, want about one timeout", took)
+	}
+}
+
+func TestCancelIsNoRegistryFault(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	reg := localregistry.StartT(t, spoil(func(w http.ResponseWriter, req *http.Request) bool {
+		cancel()
+		return stalled(w, req)
+	}))
+	_, err := resolverFor(t, nil).Resolve(ctx, reg.Addr+"/web:1")
+	if !errors.Is(err, context.Canceled) || fault.KindOf(err) != fault.Interrupted {
+		t.Errorf("got %v of kind %d, want context.Canceled, interrupted", err, fault.KindOf(err))
+	}
+}
+
+func TestGateThatClosesWhileWaitingForASlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1)
+		release, err := g.enter(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := make(chan error, 1)
+		go func() {
+			_, err := g.enter(t.Context())
+			second <- err
+		}()
+		synctest.Wait() // the second one waits for the slot
+		g.closeFor(time.Hour)
+		release()
+		var limit *limitError
+		if err := <-second; !errors.As(err, &limit) {
+			t.Errorf("the second request got %v, want the rate limit", err)
+		}
+	})
+}

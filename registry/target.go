@@ -1,0 +1,70 @@
+package registry
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// repository is where a reference is really asked for, after rewrites.
+func (r *Resolver) repository(ref Reference) (name.Repository, error) {
+	rewritten := rewrite(r.opts.Rewrites, ref.Name())
+	host, path, ok := strings.Cut(rewritten, "/")
+	if !ok || path == "" {
+		return name.Repository{}, badRewrite(ref, rewritten)
+	}
+	// Parsed once more, for a replacement can be anything.
+	if parsed, err := ParseReference(rewritten); err != nil || parsed.Name() != rewritten {
+		return name.Repository{}, badRewrite(ref, rewritten)
+	}
+	var opts []name.Option
+	if slices.Contains(r.opts.Insecure, host) {
+		opts = append(opts, name.Insecure)
+	}
+	registry, err := name.NewRegistry(host, opts...)
+	if err != nil {
+		return name.Repository{}, badRewrite(ref, rewritten)
+	}
+	return registry.Repo(path), nil
+}
+
+func badRewrite(ref Reference, rewritten string) error {
+	return fault.Hint(
+		fault.New(fault.Usage, "image reference %q: %q is no registry host and repository", ref.Familiar(), rewritten),
+		`a rewrite maps host[/prefix] to host[:port][/prefix], as in "docker.io" to "mirror.example.org/hub"`)
+}
+
+// rewrite replaces the longest host or host/prefix that a name begins with,
+// whole path components only.
+func rewrite(rewrites map[string]string, full string) string {
+	best, replacement := "", ""
+	for from, to := range rewrites {
+		from = strings.TrimSuffix(from, "/")
+		if len(from) > len(best) && (full == from || strings.HasPrefix(full, from+"/")) {
+			best, replacement = from, strings.TrimSuffix(to, "/")
+		}
+	}
+	if best == "" {
+		return full
+	}
+	return replacement + full[len(best):]
+}
+
+// identify is ggcr's form of a reference: by digest when there is one.
+func identify(repo name.Repository, ref Reference) name.Reference {
+	if ref.Digest != "" {
+		return repo.Digest(ref.Digest)
+	}
+	return repo.Tag(ref.Tag)
+}
+
+// hostName is the host as people know it: ggcr talks to index.docker.io.
+func hostName(repo name.Repository) string {
+	if host := repo.RegistryStr(); host != name.DefaultRegistry {
+		return host
+	}
+	return "docker.io"
+}
