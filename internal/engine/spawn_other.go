@@ -1,0 +1,22 @@
+//go:build !linux
+
+package engine
+
+import (
+	"errors"
+	"io"
+)
+
+var errLinux = errors.New("a private engine needs linux")
+
+type supervisor struct {
+	process
+	gate io.WriteCloser
+	done chan struct{}
+}
+
+func spawn(record, []string) (*supervisor, error) { return nil, errLinux }
+func (s *supervisor) release(subnet) error        { return errLinux }
+func kill(process) error                          { return nil }
+func unmount(string) error                        { return errLinux }
+func checkNamespaces() error                      { return errLinux }
