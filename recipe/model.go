@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/compose-spec/compose-go/v2/interpolation"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/sirupsen/logrus"
 
 	"github.com/galley-coop/galley/internal/fault"
 )
@@ -54,7 +57,13 @@ func (r *Recipe) Model(ctx context.Context, opts ModelOptions) (*types.Project, 
 	return project, nil
 }
 
+// quiet keeps compose-go from writing its warnings (an obsolete version key, a
+// deprecated form) to standard error: galley's own rules say such things, with a
+// place. There is no other switch for it than the logger it shares.
+var quiet = sync.OnceFunc(func() { logrus.SetOutput(io.Discard) })
+
 func load(ctx context.Context, details types.ConfigDetails, skipValidation bool) (*types.Project, error) {
+	quiet()
 	return loader.LoadWithContext(ctx, details, func(o *loader.Options) {
 		o.SetProjectName("galley", true)
 		o.SkipValidation = skipValidation
