@@ -1,0 +1,222 @@
+package catalogue
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galley-coop/galley/lint"
+	"github.com/galley-coop/galley/recipe"
+	"github.com/galley-coop/galley/recipe/source"
+)
+
+// candidate is a version that has a bundle and passed its gate. Its digests are
+// not known yet.
+type candidate struct {
+	entry  Entry
+	images []imageUse
+	readme *recipe.Readme
+}
+
+// refusal is why a version is no candidate.
+type refusal struct {
+	reason   string
+	findings []lint.Finding
+}
+
+func (r *refusal) Error() string { return r.reason }
+
+func refusef(format string, args ...any) error {
+	return &refusal{reason: cleanLine(fmt.Sprintf(format, args...), maxLine)}
+}
+
+// readSource reads every version of a source. The error is of the source as a
+// whole, or an *outputError.
+func (b *builder) readSource(ctx context.Context, s *builtSource) (err error) {
+	s.report.Name, s.report.Location = s.source.Name, s.source.Location()
+	parsed, err := source.Parse(s.source.Location())
+	if err != nil {
+		s.report.Location = ""
+		return err
+	}
+	s.report.Location = parsed.URL
+	repo, err := source.Open(ctx, s.source.Location(), source.Options{CacheDir: b.opts.CacheDir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, repo.Close()) }()
+	versions, err := repo.Versions(ctx)
+	if err != nil {
+		return err
+	}
+	s.recipe = Recipe{Schema: SchemaVersion, Name: s.source.Name}
+	if !parsed.Local {
+		s.recipe.Repository = cleanLine(parsed.URL, maxLine)
+	}
+	if branch, err := repo.DefaultBranch(); err == nil {
+		s.recipe.DefaultBranch = cleanLine(branch, 255)
+	}
+	var usable history
+	for _, v := range versions {
+		reason := unusable(v)
+		if reason == "" {
+			usable = append(usable, v)
+			err = b.readVersion(ctx, s, repo, v, slices.Clip(usable))
+		} else {
+			err = &refusal{reason: cleanLine(reason, maxLine)}
+		}
+		var refused *refusal
+		switch {
+		case errors.As(err, &refused):
+			s.refuse(v.Name, refused.reason, refused.findings...)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// unusable says why a tag is no release, "" when it is one.
+func unusable(v source.Version) string {
+	_, err := recipe.ParseVersion(v.Name)
+	switch {
+	case err != nil:
+		return "the tag's name is no version: " + err.Error()
+	case v.Err != nil:
+		return v.Err.Error()
+	case !v.Annotated:
+		return "the tag is lightweight; a release is an annotated tag (git tag -a)"
+	}
+	return ""
+}
+
+// history is what rules may know of a recipe's past: the releases up to the
+// version that is judged. Tags that are no releases are refused one by one, and
+// later ones must not change the verdict about an older version.
+type history []source.Version
+
+func (h history) Versions(context.Context) ([]source.Version, error) { return h, nil }
+
+// readVersion reads, judges and bundles one version.
+func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.Repository, v source.Version, past history) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	tree, err := repo.Tree(ctx, v.Commit)
+	if err != nil {
+		return refusef("%v", err)
+	}
+	r, err := recipe.Load(tree, recipe.Options{Name: s.source.Name, Compose: s.source.Compose})
+	if err != nil {
+		return refusef("%v", err)
+	}
+	if r.Base == nil {
+		if s.source.Compose != "" {
+			return refusef("there is no compose file %q at this version", s.source.Compose)
+		}
+		return refusef("there is no compose file at this version; expected one of %s", strings.Join(recipe.ComposeNames, ", "))
+	}
+	c := &candidate{entry: entryOf(v, r), readme: r.Readme}
+	if c.entry.Lint, err = b.lint(ctx, s.source, r, past); err != nil {
+		return err
+	}
+	if c.images, err = imagesOf(ctx, r); err != nil {
+		return refusef("%v", err)
+	}
+	var tar bytes.Buffer
+	if err := recipe.WriteBundle(&tar, tree); err != nil {
+		return refusef("%v", err)
+	}
+	sum := sha256.Sum256(tar.Bytes())
+	c.entry.Bundle = Bundle{SHA256: hex.EncodeToString(sum[:]), Size: int64(tar.Len())}
+	if err := b.out.bundle(c.entry.Bundle, tar.Bytes()); err != nil {
+		return &outputError{err}
+	}
+	s.candidates = append(s.candidates, c)
+	return nil
+}
+
+func entryOf(v source.Version, r *recipe.Recipe) Entry {
+	e := Entry{
+		Version: v.Name, Tag: v.Tag, Commit: v.Commit,
+		Date:    v.Date.UTC().Truncate(time.Second),
+		Tagger:  cleanLine(v.Tagger.Name, maxTagger),
+		Message: cleanText(v.Message, maxMessage),
+		Compose: r.Base.Text.Path, Overlays: []string{},
+	}
+	for _, d := range r.Overlays {
+		e.Overlays = append(e.Overlays, d.Text.Path)
+	}
+	for _, n := range r.Notes {
+		if n.Version == v.Name {
+			e.Notes = cleanText(n.Body(), maxNotes)
+		}
+	}
+	return e
+}
+
+// lint judges a version. A rule that panics leaves no verdict, so the version is
+// refused.
+func (b *builder) lint(ctx context.Context, s Source, r *recipe.Recipe, past history) (Verdict, error) {
+	target := lint.Target{Path: s.Name, Recipe: r, World: lint.World{History: past}}
+	result, err := lint.Run(ctx, []lint.Target{target}, b.opts.Rules, lint.Options{})
+	if ctx.Err() != nil {
+		return Verdict{}, ctx.Err()
+	}
+	if err != nil {
+		return Verdict{}, refusef("linting: %v", err)
+	}
+	level, gated := s.severity()
+	if gated && result.Failing(level) {
+		failing := slices.DeleteFunc(slices.Clone(result.Findings), func(f lint.Finding) bool { return f.Severity < level })
+		return Verdict{}, &refusal{reason: gateReason(s.Gate, failing), findings: failing}
+	}
+	verdict := Verdict{
+		RuleSet: result.RuleSet, Gate: s.Gate, Vetted: gated,
+		Errors: result.Summary.Errors, Warnings: result.Summary.Warnings, Infos: result.Summary.Infos,
+		Fingerprints: []string{},
+	}
+	for _, f := range result.Findings {
+		verdict.Fingerprints = append(verdict.Fingerprints, f.Fingerprint)
+	}
+	slices.Sort(verdict.Fingerprints)
+	verdict.Fingerprints = slices.Compact(verdict.Fingerprints)
+	return verdict, nil
+}
+
+// gateReason names the rules and what the first of them says.
+func gateReason(gate string, findings []lint.Finding) string {
+	var ids []string
+	for _, f := range findings {
+		ids = append(ids, f.Rule)
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	f := findings[0]
+	return cleanLine(fmt.Sprintf("lint gate %q: %s; %s:%d:%d: %s",
+		gate, strings.Join(ids, ", "), f.File, f.Start.Line, f.Start.Column, f.Message), maxLine)
+}
+
+// describe fills in what the README of this version says of its recipe.
+func (c *candidate) describe(r *Recipe) {
+	if c.readme == nil {
+		return
+	}
+	m := c.readme.Metadata
+	status, _ := m.Status()
+	image := m.Image()
+	r.Description = cleanLine(c.readme.Description, maxLine)
+	r.Category = cleanLine(m.Category(), maxName)
+	r.Features = Features{
+		Status: status, Image: cleanLine(image.Name, maxLine), ImageURL: cleanLine(image.URL, maxLine),
+		Rating: cleanLine(image.Rating, maxLine), Source: cleanLine(image.Source, maxLine),
+		Healthcheck: cleanLine(m.Healthcheck(), maxLine), Backups: cleanLine(m.Backups(), maxLine),
+		Email: cleanLine(m.Email(), maxLine), Tests: cleanLine(m.Tests(), maxLine), SSO: cleanLine(m.SSO(), maxLine),
+	}
+}

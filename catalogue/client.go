@@ -1,0 +1,224 @@
+package catalogue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/galley-coop/galley/catalogue/trust"
+	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/recipe"
+)
+
+// ErrNotPublished is in the chain of errors about a recipe or a version that a
+// catalogue, verified, does not have.
+var ErrNotPublished = errors.New("not in the catalogue")
+
+// ClientOptions say how a Client reads and what it trusts.
+type ClientOptions struct {
+	// StateDir keeps, for each location, the trusted root and the highest
+	// metadata seen. Without it nothing is remembered: an older catalogue than
+	// seen before is not noticed, and the first root is trusted every time.
+	StateDir string
+	// Root is a pinned root metadata file. Nil means trust on first use: the
+	// first root that the catalogue shows is kept, and Info tells its fingerprint.
+	Root []byte
+	// HTTP is used for http and https; nil means a client of its own.
+	HTTP *http.Client
+	// Now is the moment for expiry; zero means the clock.
+	Now time.Time
+	// Timeout is of one request, body included; DefaultTimeout when zero.
+	Timeout time.Duration
+	// MaxTarget is the largest index or recipe file, in bytes; 64 MiB when zero.
+	MaxTarget int64
+}
+
+// Client reads one catalogue. Everything it hands out is verified; what does not
+// verify is fault.Refused and names the file, what cannot be had is
+// fault.Unavailable. It may be used from any goroutine.
+type Client struct {
+	from  fetcher
+	opts  ClientOptions
+	state *trust.State
+	info  Info
+}
+
+// Info is what a Client trusts and how long.
+type Info struct {
+	Location    string `json:"location"`
+	Fingerprint string `json:"fingerprint"` // of the first trusted root, SHA-256
+	// FirstUse says that the root was not pinned and never seen before: a user
+	// should compare the fingerprint with what the publisher says elsewhere.
+	FirstUse  bool     `json:"first_use"`
+	Root      RoleInfo `json:"root"`
+	Timestamp RoleInfo `json:"timestamp"`
+	Snapshot  RoleInfo `json:"snapshot"`
+	Targets   RoleInfo `json:"targets"`
+}
+
+// RoleInfo is the current metadata of one role.
+type RoleInfo struct {
+	Version int64     `json:"version"`
+	Expires time.Time `json:"expires"`
+}
+
+// Open reads and verifies the metadata of the catalogue at location: an https or
+// http address, or a folder.
+func Open(ctx context.Context, location string, opts ClientOptions) (*Client, error) {
+	if opts.Timeout <= 0 {
+		opts.Timeout = DefaultTimeout
+	}
+	if opts.MaxTarget <= 0 {
+		opts.MaxTarget = 64 << 20
+	}
+	if opts.Now.IsZero() {
+		opts.Now = time.Now()
+	}
+	from, err := openFetcher(location, opts.HTTP, opts.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{from: from, opts: opts}
+	if err := c.refresh(ctx); err != nil {
+		return nil, errors.Join(c.wrap(err), from.Close())
+	}
+	return c, nil
+}
+
+// wrap names the catalogue. Kinds and hints travel along.
+func (c *Client) wrap(err error) error {
+	return fmt.Errorf("reading catalogue %s: %w", c.from.Location(), err)
+}
+
+// Close frees what Open took.
+func (c *Client) Close() error { return c.from.Close() }
+
+// Info tells what is trusted.
+func (c *Client) Info() Info { return c.info }
+
+func (c *Client) setInfo(fingerprint string, firstUse bool) {
+	role := func(r trust.Role) RoleInfo { return RoleInfo{c.state.Versions[r], c.state.Expires[r]} }
+	c.info = Info{
+		Location: c.from.Location(), Fingerprint: fingerprint, FirstUse: firstUse,
+		Root: role(trust.Root), Timestamp: role(trust.Timestamp),
+		Snapshot: role(trust.Snapshot), Targets: role(trust.Targets),
+	}
+}
+
+// target reads a verified target, fs.ErrNotExist when there is none of that name.
+func (c *Client) target(ctx context.Context, name string) ([]byte, error) {
+	f, ok := c.state.Target(name)
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	if f.Length > c.opts.MaxTarget {
+		return nil, fault.New(fault.Refused, "%s has %d bytes, expected at most %d", name, f.Length, c.opts.MaxTarget)
+	}
+	return c.state.Fetch(ctx, c.from, name)
+}
+
+// Index reads the list of recipes.
+func (c *Client) Index(ctx context.Context) (*Index, error) {
+	data, err := c.target(ctx, indexName)
+	if err != nil {
+		return nil, c.wrap(missingTarget(indexName, err))
+	}
+	index, err := decodeIndex(data)
+	if err != nil {
+		return nil, c.wrap(fault.New(fault.Refused, "%s %w", indexName, err))
+	}
+	return index, nil
+}
+
+func missingTarget(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Refused, "%s is not among what was signed", name)
+	}
+	return err
+}
+
+// Recipe reads everything that is published of one recipe. ErrNotPublished comes
+// with names that are like it.
+func (c *Client) Recipe(ctx context.Context, name string) (*Recipe, error) {
+	if err := recipe.ValidRecipeName(name); err != nil {
+		return nil, fault.Wrap(fault.Usage, err)
+	}
+	path := recipePath(name)
+	data, err := c.target(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, c.unknownRecipe(ctx, name)
+	}
+	if err != nil {
+		return nil, c.wrap(err)
+	}
+	r, err := decodeRecipe(name, data)
+	if err != nil {
+		return nil, c.wrap(fault.New(fault.Refused, "%s %w", path, err))
+	}
+	return r, nil
+}
+
+func (c *Client) unknownRecipe(ctx context.Context, name string) error {
+	index, err := c.Index(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, item := range index.Recipes {
+		names = append(names, item.Name)
+	}
+	err = fault.New(fault.Unavailable, "recipe %q is %w %s", name, ErrNotPublished, c.from.Location())
+	if like := near(name, names); len(like) > 0 {
+		return fault.Hint(err, "did you mean %s?", strings.Join(like, ", "))
+	}
+	return fault.Hint(err, "it has %d recipes", len(names))
+}
+
+// Entry reads one version of a recipe, the newest when version is "".
+func (c *Client) Entry(ctx context.Context, name, version string) (*Recipe, *Entry, error) {
+	r, err := c.Recipe(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if version == "" {
+		return r, r.Newest(), nil
+	}
+	if e := r.Entry(version); e != nil {
+		return r, e, nil
+	}
+	err = fault.New(fault.Unavailable, "version %q of recipe %q is %w %s", version, name, ErrNotPublished, c.from.Location())
+	return nil, nil, fault.Hint(err, "%s", r.suggest(version))
+}
+
+// suggest names versions that may be meant, the newest otherwise.
+func (r *Recipe) suggest(version string) string {
+	var names []string
+	for i := range r.Versions {
+		names = append(names, r.Versions[len(r.Versions)-1-i].Version)
+	}
+	if like := near(version, names); len(like) > 0 {
+		return "did you mean " + strings.Join(like, ", ") + "?"
+	}
+	return "the newest are " + strings.Join(names[:min(maxSuggested, len(names))], ", ")
+}
+
+// Versions lists the published versions of a recipe, ascending; none for one
+// that the catalogue does not have.
+func (c *Client) Versions(ctx context.Context, name string) ([]string, error) {
+	if _, ok := c.state.Target(recipePath(name)); !ok {
+		return nil, nil
+	}
+	r, err := c.Recipe(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var versions []string
+	for i := range r.Versions {
+		versions = append(versions, r.Versions[i].Version)
+	}
+	return versions, nil
+}

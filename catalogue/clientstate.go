@@ -1,0 +1,178 @@
+package catalogue
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/galley-coop/galley/catalogue/disk"
+	"github.com/galley-coop/galley/catalogue/trust"
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// anchorName is the root that trust in a location started with. The other files
+// of a location's folder are go-tuf's: root, timestamp, snapshot, targets.
+const anchorName = "anchor.json"
+
+// refresh verifies the metadata against what is known of the location. What is
+// trusted for the first time, or pinned anew, is kept only once all of it verified.
+func (c *Client) refresh(ctx context.Context) error {
+	stateDir, done, err := c.stateDir(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	sum := sha256.Sum256([]byte(c.from.Location()))
+	dir := filepath.Join(stateDir, hex.EncodeToString(sum[:16]))
+	anchor, err := savedAnchor(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && c.opts.Root == nil:
+		return c.trustFirst(ctx, stateDir, dir)
+	case errors.Is(err, fs.ErrNotExist):
+		return c.trustNew(ctx, stateDir, dir, c.opts.Root, false)
+	case err != nil:
+		return damaged(dir, err)
+	case c.opts.Root != nil && string(anchor) != string(c.opts.Root):
+		return c.trustNew(ctx, stateDir, dir, c.opts.Root, false)
+	}
+	root, err := trust.SavedRoot(dir)
+	if err != nil {
+		return damaged(dir, err)
+	}
+	if c.state, err = trust.Refresh(ctx, c.from, dir, root, c.opts.Now); err != nil {
+		return errors.Join(err, private(dir))
+	}
+	c.setInfo(trust.Fingerprint(anchor), false)
+	return private(dir)
+}
+
+// stateDir is the locked folder of all locations, or a temporary one.
+func (c *Client) stateDir(ctx context.Context) (dir string, done func(), err error) {
+	if c.opts.StateDir == "" {
+		dir, err := os.MkdirTemp("", "galley-trust-")
+		return dir, func() { _ = os.RemoveAll(dir) }, err
+	}
+	if err := os.MkdirAll(c.opts.StateDir, 0o700); err != nil {
+		return "", nil, fmt.Errorf("keeping what is trusted: %w", err)
+	}
+	lock := flock.New(filepath.Join(c.opts.StateDir, ".lock"), flock.SetPermissions(0o600))
+	limited, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer cancel()
+	if _, err := lock.TryLockContext(limited, 50*time.Millisecond); err != nil {
+		err = fmt.Errorf("waiting for another galley that uses %q: %w", c.opts.StateDir, err)
+		return "", nil, fault.Hint(err, "try again when it is done")
+	}
+	return c.opts.StateDir, func() { _ = lock.Unlock() }, nil
+}
+
+func savedAnchor(dir string) ([]byte, error) {
+	d, err := disk.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Read(anchorName, trust.MaxLength(trust.Root))
+}
+
+func damaged(dir string, err error) error {
+	err = fault.New(fault.Refused, "what is kept of this catalogue in %q cannot be read: %w", dir, err)
+	return fault.Hint(err, "restore the folder; without it the catalogue's root must be compared by hand again")
+}
+
+// trustFirst takes the root that the catalogue starts with. It is the oldest one:
+// its fingerprint stays the same however often the publisher rotates keys.
+func (c *Client) trustFirst(ctx context.Context, stateDir, dir string) error {
+	name := trust.Name(trust.Root, 1)
+	root, err := c.from.Fetch(ctx, name, trust.MaxLength(trust.Root))
+	if errors.Is(err, fs.ErrNotExist) {
+		err := fault.New(fault.Unavailable, "there is no %s", name)
+		return fault.Hint(err, "give the address under which the catalogue was published")
+	}
+	if errors.Is(err, disk.ErrTooLarge) {
+		return fault.New(fault.Refused, "%s is longer than it may be", name)
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	if _, err := trust.NewChain(root); err != nil {
+		return fault.New(fault.Refused, "%s %w", name, err)
+	}
+	return c.trustNew(ctx, stateDir, dir, root, true)
+}
+
+// trustNew starts from a root in a folder of its own, which takes the place of
+// the location's once all verified. Versions seen before still count.
+func (c *Client) trustNew(ctx context.Context, stateDir, dir string, root []byte, firstUse bool) error {
+	if _, err := trust.NewChain(root); err != nil {
+		return fault.New(fault.Refused, "the pinned root %w", err)
+	}
+	staging, err := os.MkdirTemp(stateDir, ".new-")
+	if err != nil {
+		return fmt.Errorf("keeping what is trusted: %w", err)
+	}
+	defer os.RemoveAll(staging)
+	if err := copySeen(dir, staging); err != nil {
+		return fmt.Errorf("keeping what is trusted: %w", err)
+	}
+	if c.state, err = trust.Refresh(ctx, c.from, staging, root, c.opts.Now); err != nil {
+		if !firstUse && fault.KindOf(err) == fault.Refused {
+			return fault.Hint(err, "the pinned root, %s, may be of another catalogue", trust.Short(trust.Fingerprint(root)))
+		}
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(staging, anchorName), root, 0o600); err != nil {
+		return fmt.Errorf("keeping what is trusted: %w", err)
+	}
+	if err := private(staging); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("keeping what is trusted: %w", err)
+	}
+	if err := os.Rename(staging, dir); err != nil {
+		return fmt.Errorf("keeping what is trusted: %w", err)
+	}
+	c.setInfo(trust.Fingerprint(root), firstUse)
+	return nil
+}
+
+func copySeen(from, to string) error {
+	for _, role := range trust.Roles[1:] {
+		name := string(role) + ".json"
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// private takes what go-tuf writes away from other users.
+func private(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("keeping what is trusted: %w", err)
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			if err := os.Chmod(filepath.Join(dir, e.Name()), 0o600); err != nil {
+				return fmt.Errorf("keeping what is trusted: %w", err)
+			}
+		}
+	}
+	return nil
+}

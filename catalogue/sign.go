@@ -1,0 +1,208 @@
+package catalogue
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/galley-coop/galley/catalogue/disk"
+	"github.com/galley-coop/galley/catalogue/trust"
+	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/recipe"
+)
+
+// SignOptions say what is signed and where it goes.
+type SignOptions struct {
+	Build  string // folder that Build wrote
+	Public string // folder that is served; made when it is not there
+	Keys   string // folder with targets.pem, snapshot.pem and timestamp.pem
+	Root   string // root metadata file
+	// Expiry is how long signatures are valid; trust.DefaultExpiry where zero.
+	Expiry trust.Expiry
+	// Now is when the signatures start to count; zero means the clock.
+	Now time.Time
+}
+
+// Signed is what Sign did.
+type Signed struct {
+	Fingerprint string       `json:"fingerprint"` // of the first root
+	Roles       []SignedRole `json:"roles"`       // root, targets, snapshot, timestamp
+	Files       int          `json:"files"`       // targets and bundles of the catalogue
+	Written     int          `json:"written"`     // content files that were not there yet, copies counted
+	Retired     []string     `json:"retired"`     // plain files that were removed
+	Warnings    []string     `json:"warnings"`
+}
+
+// SignedRole is one role's metadata after Sign.
+type SignedRole struct {
+	Role    string    `json:"role"`
+	Version int64     `json:"version"`
+	Expires time.Time `json:"expires"`
+	Signed  bool      `json:"signed"` // anew, by this run
+}
+
+// maxWarn is how long before its end a root is warned of.
+const maxWarn = 30 * 24 * time.Hour
+
+// Sign publishes a build: it reads and checks every file of it again, as if it
+// came from a stranger, then writes content, then metadata, the timestamp last.
+// A reader sees the old catalogue or the new one. Files under hashed names are
+// kept, for readers that still have older metadata.
+//
+// Signing the same build again signs a new timestamp and leaves the rest.
+func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
+	if err := opts.complete(); err != nil {
+		return nil, err
+	}
+	root, err := readRoot(opts.Root)
+	if err != nil {
+		return nil, err
+	}
+	t, err := openTree(ctx, opts.Build)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, t.dir.Close()) }()
+	public, err := disk.Create(opts.Public)
+	if err != nil {
+		return nil, fmt.Errorf("publishing: %w", err)
+	}
+	defer func() { err = errors.Join(err, public.Close()) }()
+	publication, err := trust.Prepare(trust.PublishOptions{
+		Public: public, KeysDir: opts.Keys, Root: root, RootName: opts.Root, Expiry: opts.Expiry, Now: opts.Now,
+	}, t.targets)
+	if err != nil {
+		return nil, err
+	}
+	p := &publisher{tree: t, public: public, signed: signedOf(publication, opts.Now)}
+	if err := p.publish(ctx, publication); err != nil {
+		return nil, fmt.Errorf("publishing: %w", err)
+	}
+	return p.signed, nil
+}
+
+func (o *SignOptions) complete() error {
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
+	o.Expiry = trust.Expiry{
+		Root:      cmp.Or(o.Expiry.Root, trust.DefaultExpiry.Root),
+		Targets:   cmp.Or(o.Expiry.Targets, trust.DefaultExpiry.Targets),
+		Snapshot:  cmp.Or(o.Expiry.Snapshot, trust.DefaultExpiry.Snapshot),
+		Timestamp: cmp.Or(o.Expiry.Timestamp, trust.DefaultExpiry.Timestamp),
+	}
+	build, err := filepath.Abs(o.Build)
+	if err != nil {
+		return fmt.Errorf("signing: %w", err)
+	}
+	public, err := filepath.Abs(o.Public)
+	if err != nil {
+		return fmt.Errorf("signing: %w", err)
+	}
+	if build == public {
+		err := fault.New(fault.Usage, "signing: %q is to be read and published at once", o.Build)
+		return fault.Hint(err, "publish into another folder")
+	}
+	return nil
+}
+
+func readRoot(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fault.Hint(fmt.Errorf("reading the root: %w", err), "galley catalogue init makes root.json")
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, trust.MaxLength(trust.Root)+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the root: %w", err)
+	}
+	return data, nil
+}
+
+func signedOf(p *trust.Publication, now time.Time) *Signed {
+	s := &Signed{Fingerprint: p.Fingerprint, Retired: append([]string{}, p.Retired...), Warnings: []string{}}
+	for _, role := range trust.Roles {
+		s.Roles = append(s.Roles, SignedRole{
+			Role: string(role), Version: p.Versions[role], Expires: p.Expires[role], Signed: slices.Contains(p.Signed, role),
+		})
+	}
+	if left := p.Expires[trust.Root].Sub(now); left < maxWarn {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("the root expires in %d days; sign a new one with the root key", int(left.Hours()/24)))
+	}
+	return s
+}
+
+// publisher copies a tree into the published folder.
+type publisher struct {
+	tree   *tree
+	public *disk.Dir
+	signed *Signed
+}
+
+func (p *publisher) publish(ctx context.Context, metadata *trust.Publication) error {
+	if err := p.public.Sweep(); err != nil {
+		return err
+	}
+	for _, b := range p.tree.bundles {
+		if err := p.copy(ctx, b.Path(), b.Path(), trust.File{Length: b.Size, SHA256: b.SHA256}); err != nil {
+			return err
+		}
+	}
+	names := slices.Sorted(maps.Keys(p.tree.targets))
+	for _, name := range names {
+		f := p.tree.targets[name]
+		if err := p.copy(ctx, name, trust.HashedName(name, f.SHA256), f); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
+		if err := p.copy(ctx, name, name, p.tree.targets[name]); err != nil {
+			return err
+		}
+	}
+	for _, folder := range []string{bundlesDir, recipesDir, "v1", "."} {
+		if err := p.public.Sync(folder); err != nil {
+			return err
+		}
+	}
+	p.signed.Files = len(p.tree.bundles) + len(p.tree.targets)
+	if err := metadata.Write(p.public); err != nil {
+		return err
+	}
+	for _, name := range metadata.Retired {
+		if !isTarget(name) {
+			continue
+		}
+		if err := p.public.Remove(name); err != nil {
+			return err
+		}
+	}
+	return p.public.Sweep()
+}
+
+// copy writes one file, unless the very bytes are there. What it reads must
+// still be what was checked.
+func (p *publisher) copy(ctx context.Context, from, to string, want trust.File) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if old, err := p.public.Read(to, want.Length); err == nil && hashOf(old) == want.SHA256 {
+		return nil
+	}
+	data, err := p.tree.dir.Read(from, max(want.Length, recipe.MaxBundleSize))
+	if err != nil {
+		return p.tree.refuse(from, err)
+	}
+	if hashOf(data) != want.SHA256 {
+		return p.tree.refuse(from, errors.New("changed while it was being signed"))
+	}
+	p.signed.Written++
+	return p.public.Write(to, data)
+}

@@ -1,0 +1,170 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strconv"
+
+	"github.com/galley-coop/galley/catalogue/disk"
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// published is what a published directory holds, verified.
+type published struct {
+	chain     *Chain
+	documents map[Role]*Document // the current ones, none before the first timestamp
+	files     map[Role]File
+	current   map[Role]bool // signed by the newest root
+	// highest is the highest version that a role has a file of: one that a killed
+	// run left was never announced, and its number is not used again.
+	highest map[Role]int64
+}
+
+// maxListed bounds the files of a published directory.
+const maxListed = 5_000_000
+
+func readPublished(opts PublishOptions) (*published, error) {
+	p := &published{documents: map[Role]*Document{}, files: map[Role]File{}, current: map[Role]bool{}}
+	var err error
+	if p.highest, err = highest(opts.Public); err != nil {
+		return nil, err
+	}
+	if p.chain, err = publishedChain(opts); err != nil {
+		return nil, err
+	}
+	if err := p.read(opts.Public, Timestamp, 0); errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	} else if err != nil {
+		return nil, err
+	}
+	for _, step := range []struct{ from, to Role }{{Timestamp, Snapshot}, {Snapshot, Targets}} {
+		said, ok := p.documents[step.from].Files[string(step.to)+".json"]
+		if !ok {
+			return nil, broken(opts.Public, p.name(step.from), fmt.Errorf("does not name %s.json", step.to))
+		}
+		if err := p.read(opts.Public, step.to, said.Version); err != nil {
+			return nil, err
+		}
+		if p.files[step.to] != said {
+			return nil, broken(opts.Public, p.name(step.to), fmt.Errorf("is not the file that %s names", p.name(step.from)))
+		}
+	}
+	return p, nil
+}
+
+func (p *published) name(role Role) string { return Name(role, p.documents[role].Version) }
+
+func (p *published) read(public *disk.Dir, role Role, version int64) error {
+	name := Name(role, version)
+	data, err := public.Read(name, MaxLength(role))
+	if errors.Is(err, fs.ErrNotExist) && role == Timestamp {
+		return err
+	}
+	if err != nil {
+		return broken(public, name, err)
+	}
+	doc, current, err := p.chain.Check(role, data)
+	if err != nil {
+		return broken(public, name, err)
+	}
+	if role != Timestamp && doc.Version != version {
+		return broken(public, name, fmt.Errorf("says that it is version %d", doc.Version))
+	}
+	p.documents[role], p.current[role] = doc, current
+	p.files[role] = File{Version: doc.Version, Length: int64(len(data)), SHA256: Fingerprint(data)}
+	p.highest[role] = max(p.highest[role], doc.Version)
+	return nil
+}
+
+// publishedChain is the roots that stand in the published directory, with the
+// given root at the end.
+func publishedChain(opts PublishOptions) (*Chain, error) {
+	given, err := Parse(Root, opts.Root)
+	if err != nil {
+		return nil, fault.New(fault.Refused, "signing: %s %w", opts.RootName, err)
+	}
+	first, err := opts.Public.Read(Name(Root, 1), MaxLength(Root))
+	if errors.Is(err, fs.ErrNotExist) {
+		return firstChain(opts, given)
+	}
+	if err != nil {
+		return nil, broken(opts.Public, Name(Root, 1), err)
+	}
+	chain, err := NewChain(first)
+	if err != nil {
+		return nil, broken(opts.Public, Name(Root, 1), err)
+	}
+	for version := int64(2); version <= MaxRoots; version++ {
+		next, err := opts.Public.Read(Name(Root, version), MaxLength(Root))
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err == nil {
+			err = chain.Add(next)
+		}
+		if err != nil {
+			return nil, broken(opts.Public, Name(Root, version), err)
+		}
+	}
+	if string(chain.Last()) == string(opts.Root) {
+		return chain, nil
+	}
+	if err := chain.Add(opts.Root); err != nil {
+		err = fault.New(fault.Refused, "signing: %s (version %d) does not go with what is published in %q: %w",
+			opts.RootName, given.Version, opts.Public.Name(), err)
+		return nil, fault.Hint(err, "give the newest root, or publish another catalogue into an empty folder")
+	}
+	return chain, nil
+}
+
+func firstChain(opts PublishOptions, given *Document) (*Chain, error) {
+	if _, err := opts.Public.Read(TimestampName, maxTimestamp); err == nil {
+		return nil, broken(opts.Public, Name(Root, 1), errors.New("is missing"))
+	}
+	if given.Version != 1 {
+		err := fault.New(fault.Refused, "signing: %s has version %d, and %q has no root yet", opts.RootName, given.Version, opts.Public.Name())
+		return nil, fault.Hint(err, "copy the catalogue that is published to %q first", opts.Public.Name())
+	}
+	chain, err := NewChain(opts.Root)
+	if err != nil {
+		return nil, fault.New(fault.Refused, "signing: %s %w", opts.RootName, err)
+	}
+	return chain, nil
+}
+
+func broken(public *disk.Dir, name string, err error) error {
+	err = fault.New(fault.Refused, "what is published in %q does not verify: %s %w", public.Name(), name, err)
+	return fault.Hint(err, "restore the folder from a copy that verifies, or publish into an empty one")
+}
+
+var versioned = regexp.MustCompile(`^` + Folder + `/([1-9][0-9]{0,17})\.(root|targets|snapshot)\.json$`)
+
+// ParseName reads the name of a metadata file; a timestamp has version 0. ok is
+// false for any other file, the copy of the root among them.
+func ParseName(name string) (role Role, version int64, ok bool) {
+	if name == TimestampName {
+		return Timestamp, 0, true
+	}
+	parts := versioned.FindStringSubmatch(name)
+	if parts == nil {
+		return "", 0, false
+	}
+	version, err := strconv.ParseInt(parts[1], 10, 64)
+	return Role(parts[2]), version, err == nil
+}
+
+func highest(public *disk.Dir) (map[Role]int64, error) {
+	files, err := public.List(maxListed)
+	if err != nil {
+		return nil, err
+	}
+	found := map[Role]int64{}
+	for _, f := range files {
+		if role, version, ok := ParseName(f.Name); ok {
+			found[role] = max(found[role], version)
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,195 @@
+package trust
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+	"github.com/theupdateframework/go-tuf/v2/metadata/config"
+	"github.com/theupdateframework/go-tuf/v2/metadata/updater"
+
+	"github.com/galley-coop/galley/catalogue/disk"
+)
+
+// Fetcher gets files of a catalogue by their names below it. The error is
+// fs.ErrNotExist for a file that is not there and disk.ErrTooLarge for one of
+// more than limit bytes; any other means that the catalogue cannot be reached.
+type Fetcher interface {
+	Fetch(ctx context.Context, name string, limit int64) ([]byte, error)
+}
+
+// State is a catalogue's metadata as a client verified it.
+type State struct {
+	Versions map[Role]int64
+	Expires  map[Role]time.Time
+	targets  map[string]*metadata.TargetFiles
+}
+
+// Target says what a target file is, ok is false when the catalogue has none of
+// that name.
+func (s *State) Target(name string) (f File, ok bool) {
+	t, ok := s.targets[name]
+	if !ok {
+		return File{}, false
+	}
+	return targetFiles(map[string]*metadata.TargetFiles{name: t})[name], true
+}
+
+// Fetch gets a target by its hashed name and verifies it. Names that the
+// catalogue does not have are fs.ErrNotExist.
+func (s *State) Fetch(ctx context.Context, from Fetcher, name string) ([]byte, error) {
+	f, ok := s.Target(name)
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	hashed := HashedName(name, f.SHA256)
+	data, err := from.Fetch(ctx, hashed, f.Length)
+	if err != nil {
+		return nil, explainFetch(hashed, err)
+	}
+	if err := s.targets[name].VerifyLengthHashes(data); err != nil {
+		if looksLikeHTML(data) {
+			return nil, refuse(hashed, errHTML)
+		}
+		return nil, refuse(hashed, errors.New("is not the file that was signed: wrong length or hash"))
+	}
+	return data, nil
+}
+
+// HashedName is the name of a target's copy for consistent snapshots (TUF
+// 1.0.31, section 6.2): "v1/<sha256>.index.json".
+func HashedName(name, sha256 string) string {
+	return path.Join(path.Dir(name), sha256+"."+path.Base(name))
+}
+
+// refresh is one walk through go-tuf's client workflow.
+type refresh struct {
+	ctx     context.Context // of the walk: go-tuf's Fetcher has no place for one
+	from    Fetcher
+	now     time.Time
+	seen    map[Role]int64 // versions that the local folder holds
+	updater *updater.Updater
+	last    struct {
+		name string
+		role Role
+		data []byte
+		err  error
+	}
+}
+
+// Refresh brings the metadata in dir up to date and verifies it, starting from a
+// trusted root. dir keeps what was seen, so that a catalogue never goes back.
+// What does not verify is fault.Refused; what cannot be reached keeps the
+// Fetcher's kind.
+func Refresh(ctx context.Context, from Fetcher, dir string, root []byte, now time.Time) (state *State, err error) {
+	r := &refresh{ctx: ctx, from: from, now: now, seen: seenIn(dir)}
+	defer func() {
+		if p := recover(); p != nil {
+			state, err = nil, refuse(r.last.name, errors.New("is malformed"))
+		}
+	}()
+	cfg, err := config.New(Folder, root)
+	if err != nil {
+		return nil, err
+	}
+	cfg.LocalMetadataDir, cfg.LocalTargetsDir = dir, dir
+	cfg.RootMaxLength, cfg.TimestampMaxLength = maxRoot, maxTimestamp
+	cfg.SnapshotMaxLength, cfg.TargetsMaxLength = maxSnapshot, maxTargets
+	cfg.MaxRootRotations = MaxRoots
+	cfg.Fetcher = r
+	if r.updater, err = updater.New(cfg); err != nil {
+		return nil, err
+	}
+	r.updater.UnsafeSetRefTime(now) // one moment for the whole walk
+	if err := r.updater.Refresh(); err != nil {
+		return nil, r.explain(err)
+	}
+	return stateOf(r.updater), nil
+}
+
+func stateOf(u *updater.Updater) *State {
+	set := u.GetTrustedMetadataSet()
+	targets := set.Targets[metadata.TARGETS]
+	return &State{
+		Versions: map[Role]int64{
+			Root: set.Root.Signed.Version, Timestamp: set.Timestamp.Signed.Version,
+			Snapshot: set.Snapshot.Signed.Version, Targets: targets.Signed.Version,
+		},
+		Expires: map[Role]time.Time{
+			Root: set.Root.Signed.Expires, Timestamp: set.Timestamp.Signed.Expires,
+			Snapshot: set.Snapshot.Signed.Expires, Targets: targets.Signed.Expires,
+		},
+		targets: targets.Signed.Targets,
+	}
+}
+
+// DownloadFile is go-tuf's Fetcher. A missing file is a 404 to it, and a file
+// that is not written as galley writes it does not reach it.
+func (r *refresh) DownloadFile(name string, limit int64, _ time.Duration) ([]byte, error) {
+	name = path.Clean(name)
+	r.last.name, r.last.data, r.last.err = name, nil, nil
+	r.last.role, _, _ = ParseName(name)
+	data, err := r.from.Fetch(r.ctx, name, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &metadata.ErrDownloadHTTP{StatusCode: http.StatusNotFound, URL: name}
+	}
+	if err != nil {
+		r.last.err = explainFetch(name, err)
+		return nil, r.last.err
+	}
+	r.last.data = data
+	if _, err := Parse(r.last.role, data); err != nil && !r.hashed(r.last.role) {
+		r.last.err = refuse(name, err)
+		return nil, r.last.err
+	}
+	return data, nil
+}
+
+// hashed tells the files whose hash the metadata above them names: that says
+// more precisely that they were changed.
+func (r *refresh) hashed(role Role) bool { return role == Snapshot || role == Targets }
+
+// seenIn reads the versions of the metadata that a client's folder holds, not
+// verified: they are for wording errors only.
+func seenIn(dir string) map[Role]int64 {
+	seen := map[Role]int64{}
+	d, err := disk.Open(dir)
+	if err != nil {
+		return seen
+	}
+	defer d.Close()
+	for _, role := range Roles {
+		data, err := d.Read(string(role)+".json", MaxLength(role))
+		if err != nil {
+			continue
+		}
+		if doc, err := Parse(role, data); err == nil {
+			seen[role] = doc.Version
+		}
+	}
+	return seen
+}
+
+// SavedRoot is the newest root that Refresh kept in dir, fs.ErrNotExist when
+// there is none.
+func SavedRoot(dir string) ([]byte, error) {
+	d, err := disk.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	data, err := d.Read("root.json", maxRoot)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := Parse(Root, data); err != nil {
+		return nil, &os.PathError{Op: "reading", Path: filepath.Join(dir, "root.json"), Err: err}
+	}
+	return data, nil
+}

@@ -1,0 +1,160 @@
+package catalogue
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/galley-coop/galley/catalogue/trust"
+	"github.com/galley-coop/galley/recipe"
+)
+
+// checkTargets reads every target under both of its names, then what the entries
+// in them lead to.
+func (v *verifier) checkTargets() {
+	if v.metadata.targets == nil {
+		return
+	}
+	read := map[string][]byte{}
+	for _, name := range slices.Sorted(maps.Keys(v.metadata.targets.Files)) {
+		f := v.metadata.targets.Files[name]
+		if !isTarget(name) {
+			v.problem(trust.Name(trust.Targets, v.metadata.targets.Version), fmt.Errorf("names %q, which is no file of a catalogue", cleanLine(name, maxName)))
+			continue
+		}
+		if data, ok := v.hashed(trust.HashedName(name, f.SHA256), f.SHA256, f.Length, true); ok {
+			read[name] = data
+		}
+		if data, ok := v.plain(name, f); ok {
+			read[name] = data
+		}
+	}
+	for _, name := range []string{recipesName, indexName} {
+		if _, ok := v.metadata.targets.Files[name]; !ok {
+			v.problem(name, errors.New("is not among what was signed"))
+		}
+	}
+	v.checkContents(read)
+	if v.listed == nil {
+		v.olderTargets()
+	}
+}
+
+// hashed reads a file whose name holds its hash.
+func (v *verifier) hashed(name, sha256 string, limit int64, required bool) ([]byte, bool) {
+	data, ok := v.read(name, limit, required)
+	if ok && hashOf(data) != sha256 {
+		v.problem(name, wrongHash(data, "is not the file that its name says: wrong hash"))
+		return nil, false
+	}
+	return data, ok
+}
+
+func wrongHash(data []byte, otherwise string) error {
+	if looksLikeHTML(data) {
+		return errors.New("is an HTML page")
+	}
+	return errors.New(otherwise)
+}
+
+func (v *verifier) plain(name string, f trust.File) ([]byte, bool) {
+	data, ok := v.read(name, f.Length, true)
+	if ok && (hashOf(data) != f.SHA256 || int64(len(data)) != f.Length) {
+		v.problem(name, wrongHash(data, "is not the file that was signed: wrong length or hash"))
+		return nil, false
+	}
+	return data, ok
+}
+
+// checkContents sees that what was signed fits its schemas and that the files say
+// the same: a signature alone tells who, not that it is right.
+func (v *verifier) checkContents(read map[string][]byte) {
+	var recipes []*Recipe
+	for _, name := range slices.Sorted(maps.Keys(read)) {
+		of, isRecipe := recipeOf(name)
+		if !isRecipe {
+			continue
+		}
+		r, err := decodeRecipe(of, read[name])
+		if err != nil {
+			v.problem(name, err)
+			continue
+		}
+		recipes = append(recipes, r)
+	}
+	v.out.Recipes = len(recipes)
+	for _, r := range recipes {
+		v.out.Versions += len(r.Versions)
+		for i := range r.Versions {
+			v.bundle(&r.Versions[i])
+		}
+	}
+	v.checkSummaries(read, recipes)
+}
+
+// checkSummaries makes the index and recipes.json again, once every recipe could
+// be read.
+func (v *verifier) checkSummaries(read map[string][]byte, recipes []*Recipe) {
+	if _, ok := read[indexName]; !ok {
+		return
+	}
+	index, err := decodeIndex(read[indexName])
+	if err != nil {
+		v.problem(indexName, err)
+		return
+	}
+	if len(recipes)+2 != len(v.metadata.targets.Files) {
+		return
+	}
+	again, err := treeFiles(index.Name, byName(recipes))
+	if err != nil {
+		v.problem(indexName, err)
+		return
+	}
+	for name, data := range again {
+		if have, ok := read[name]; ok && string(have) != string(data) {
+			v.problem(name, errors.New("does not say what the recipes' files say"))
+		}
+	}
+}
+
+// bundle checks the bundle of an entry. Two entries may share one.
+func (v *verifier) bundle(e *Entry) {
+	name := e.Bundle.Path()
+	if v.accounted[name] {
+		return
+	}
+	data, ok := v.read(name, e.Bundle.Size, true)
+	if !ok {
+		return
+	}
+	if err := checkWholeBundle(e, data); err != nil {
+		v.problem(name, err)
+	}
+}
+
+// oldBundle checks a bundle that no current entry names.
+func (v *verifier) oldBundle(name string) {
+	hash, _ := bundleOf(name)
+	data, ok := v.hashed(name, hash, recipe.MaxBundleSize, false)
+	if !ok {
+		return
+	}
+	if _, err := recipe.ReadBundle(data); err != nil {
+		v.problem(name, err)
+	}
+}
+
+// olderTargets reads the copies that older metadata names, as far as they are
+// still there.
+func (v *verifier) olderTargets() {
+	for _, doc := range v.metadata.older {
+		for _, name := range slices.Sorted(maps.Keys(doc.Files)) {
+			f := doc.Files[name]
+			if hashed := trust.HashedName(name, f.SHA256); isTarget(name) && !v.accounted[hashed] {
+				v.hashed(hashed, f.SHA256, f.Length, false)
+			}
+		}
+	}
+}
