@@ -223,3 +223,17 @@ func BenchmarkParseDocument(b *testing.B) {
 		d.Root().Scalars(func(_ []string, n Node) { n.Range() })
 	}
 }
+
+// BenchmarkPairsOfOneLargeMapping guards against a look-up for each key.
+func BenchmarkPairsOfOneLargeMapping(b *testing.B) {
+	var text strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&text, "k%d: v\n", i)
+	}
+	d := ParseDocument("compose.yml", []byte(text.String()))
+	for b.Loop() {
+		for range d.Root().Pairs() {
+			continue
+		}
+	}
+}

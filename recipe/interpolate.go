@@ -71,7 +71,7 @@ func variableAt(s string) (v Variable, size int, err error) {
 	}
 	end := closingBrace(s)
 	if end < 0 {
-		return v, 2, fmt.Errorf("%q has no closing brace", shorten(s))
+		return v, 2, fmt.Errorf("%q has no closing brace within %d levels of defaults", shorten(s), maxNesting)
 	}
 	n := nameLen(s[2:end])
 	rest := s[2+n : end]
@@ -89,13 +89,15 @@ func variableAt(s string) (v Variable, size int, err error) {
 }
 
 // closingBrace is the brace that ends the variable s starts with, nested ones
-// counted.
+// counted; -1 when there is none, or only behind more nesting than is followed.
 func closingBrace(s string) int {
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch {
 		case strings.HasPrefix(s[i:], "${"):
-			depth++
+			if depth++; depth > maxNesting+1 {
+				return -1
+			}
 			i++
 		case s[i] == '}':
 			if depth--; depth == 0 {
@@ -118,6 +120,7 @@ func nameLen(s string) int {
 }
 
 func shorten(s string) string {
+	s = s[:min(len(s), 200)]
 	if r := []rune(s); len(r) > 40 {
 		return string(r[:40]) + "…"
 	}

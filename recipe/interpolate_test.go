@@ -32,13 +32,13 @@ func TestExpandAgreesWithComposeGo(t *testing.T) {
 
 func TestExpandRefuses(t *testing.T) {
 	for in, want := range map[string]string{
-		"${A":         `"${A" has no closing brace`,
+		"${A":         `"${A" has no closing brace within 16 levels of defaults`,
 		"${}":         `"${}" is no variable; expected ${NAME} or ${NAME:-default}`,
 		"${1A}":       `"${1A}" is no variable; expected ${NAME} or ${NAME:-default}`,
 		"${A b}":      `"${A b}" is no variable; expected ${NAME} or ${NAME:-default}`,
 		"${NO:?why}":  `required variable "NO" has no value`,
 		"${EMPTY:?w}": `required variable "EMPTY" has no value`,
-		strings.Repeat("${NO:-", 40) + strings.Repeat("}", 40): "defaults are nested deeper than 16",
+		strings.Repeat("${NO:-", 40) + strings.Repeat("}", 40): `"${NO:-${NO:-${NO:-${NO:-${NO:-${NO:-${NO…" has no closing brace within 16 levels of defaults`,
 	} {
 		if got, err := Expand(in, MapLookup(expandEnv)); err == nil || err.Error() != want {
 			t.Errorf("Expand(%q) = %q, %v, want %s", in, got, err, want)
@@ -76,4 +76,11 @@ func FuzzExpand(f *testing.F) {
 			t.Fatalf("%q became %q", s, full)
 		}
 	})
+}
+
+func BenchmarkHostileNesting(b *testing.B) {
+	s := strings.Repeat("${A:-", 1<<17)
+	for b.Loop() {
+		Variables(s)
+	}
 }

@@ -180,17 +180,20 @@ func (n Node) Pairs() iter.Seq2[string, Node] {
 }
 
 func (n Node) pairs(m *yaml.Node, seen map[string]bool, depth int, yield func(string, Node) bool) bool {
+	last := make(map[string]int, len(m.Content)/2) // of a key that is written twice
 	for i := 0; i+1 < len(m.Content); i += 2 {
-		name := m.Content[i].Value
-		if isMerge(m.Content[i]) || seen[name] {
+		if k := m.Content[i]; k.Kind == yaml.ScalarNode && !isMerge(k) {
+			last[k.Value] = i
+		}
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		k := m.Content[i]
+		if k.Kind != yaml.ScalarNode || isMerge(k) || seen[k.Value] {
 			continue
 		}
-		seen[name] = true
-		key, value := find(m, name, maxMergeDepth)
-		if value == nil {
-			continue // a key that is no scalar
-		}
-		if !yield(name, Node{doc: n.doc, key: key, value: resolve(value)}) {
+		seen[k.Value] = true
+		at := last[k.Value]
+		if !yield(k.Value, Node{doc: n.doc, key: m.Content[at], value: resolve(m.Content[at+1])}) {
 			return false
 		}
 	}
