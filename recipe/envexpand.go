@@ -164,7 +164,8 @@ func (x *envExpander) variable(out *strings.Builder, s string, at, depth int) in
 	v, size, err := variableAt(s)
 	if err != nil {
 		x.problem(at, at+size, err.Error())
-		return 0
+		out.WriteString(s[:size])
+		return size
 	}
 	if v.Name == "" { // "$$" is two dollars here, unlike in a compose file: bcrypt hashes hold them
 		return 0

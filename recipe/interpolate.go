@@ -69,9 +69,12 @@ func variableAt(s string) (v Variable, size int, err error) {
 	if s[1] != '{' {
 		return v, 0, nil
 	}
-	end := closingBrace(s)
+	end, nested := closingBrace(s)
+	if nested > maxNesting+1 {
+		return v, len(s), fmt.Errorf("defaults are nested deeper than %d", maxNesting)
+	}
 	if end < 0 {
-		return v, 2, fmt.Errorf("%q has no closing brace within %d levels of defaults", shorten(s), maxNesting)
+		return v, 2, fmt.Errorf("%q has no closing brace", shorten(s))
 	}
 	n := nameLen(s[2:end])
 	rest := s[2+n : end]
@@ -89,23 +92,25 @@ func variableAt(s string) (v Variable, size int, err error) {
 }
 
 // closingBrace is the brace that ends the variable s starts with, nested ones
-// counted; -1 when there is none, or only behind more nesting than is followed.
-func closingBrace(s string) int {
+// counted, or -1, and how deep the nesting went. It looks no further than one
+// level below what is followed.
+func closingBrace(s string) (at, deepest int) {
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch {
 		case strings.HasPrefix(s[i:], "${"):
-			if depth++; depth > maxNesting+1 {
-				return -1
+			depth++
+			if deepest = max(deepest, depth); deepest > maxNesting+1 {
+				return -1, deepest
 			}
 			i++
 		case s[i] == '}':
 			if depth--; depth == 0 {
-				return i
+				return i, deepest
 			}
 		}
 	}
-	return -1
+	return -1, deepest
 }
 
 func nameLen(s string) int {
