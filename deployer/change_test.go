@@ -1,0 +1,125 @@
+package deployer
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// twoServices adds a second service to the test recipe.
+func twoServices(text, mode string) string {
+	return strings.Replace(text, "configs:\n  conf:", `  side:
+    image: APP:1
+    environment: {MODE: `+mode+`}
+    stop_grace_period: 1s
+    networks: [internal, second]
+    deploy:
+      restart_policy: {delay: 100ms}
+      update_config: {monitor: 1s}
+configs:
+  conf:`, 1) + "\n"
+}
+
+func withNetwork(text string) string {
+	return strings.Replace(text, "  internal: {}\n", "  internal: {}\n  second: {}\n", 1)
+}
+
+func TestChangedModeIsPutBack(t *testing.T) {
+	r := newRig(t, "mode")
+	r.converges(r.desired("1.0.0+1", compose("1")))
+	before := r.standing()
+	_, id, _ := r.service("app")
+	global := compose("2", "replicas: 1", "mode: global")
+	o := r.deploy(r.desired("2.0.0+2", withNetwork(twoServices(global, "exit1")), "CONF_VERSION", "v2"))
+	r.ends(o, Failed, StatePrevious)
+	if !strings.Contains(o.Reason, "service "+r.stack+"_side: its task failed 3 times") {
+		t.Errorf("reason %q", o.Reason)
+	}
+	r.isBack(before)
+	r.serves()
+	if _, now, _ := r.service("app"); now == id {
+		t.Error("the service is the same one; its mode cannot have changed")
+	}
+
+	t.Log("and without a failure")
+	r.converges(r.desired("2.0.0+2", global, "CONF_VERSION", "v2"))
+	if spec, _, _ := r.service("app"); spec.Mode.Global == nil {
+		t.Errorf("the mode is %s", modeName(spec.Mode))
+	}
+	r.serves()
+}
+
+func TestServicesComeAndGo(t *testing.T) {
+	r := newRig(t, "shrinks")
+	r.converges(r.desired("1.0.0+1", withNetwork(twoServices(compose("1"), "serve"))))
+	both := r.standing()
+	if !strings.Contains(both, "_side ") || !strings.Contains(both, "_second") {
+		t.Fatalf("deployed:\n%s", both)
+	}
+	r.converges(r.desired("2.0.0+1", compose("1")))
+	if one := r.standing(); strings.Contains(one, "_side ") || strings.Contains(one, "_second") {
+		t.Errorf("what the new version does not have is left:\n%s", one)
+	}
+}
+
+func TestJobsAndScaling(t *testing.T) {
+	r := newRig(t, "job")
+	job := strings.NewReplacer(
+		"replicas: 1", "mode: replicated-job", "MODE: serve", "MODE: exit0", "condition: any, ", "condition: none, ",
+		"      update_config: {monitor: 1s, failure_action: pause, order: stop-first}\n", "", "      rollback_config: {monitor: 1s}\n", "",
+	).Replace(compose("1"))
+	d := r.desired("1.0.0+1", job)
+	r.converges(d)
+	o := r.converges(d)
+	if o.Duration > 3*time.Second {
+		t.Errorf("a deploy that changes nothing took %s: did the job run again?", o.Duration)
+	}
+	before := r.standing()
+	r.ends(r.deploy(r.desired("2.0.0+1", strings.Replace(job, "MODE: exit0", "MODE: exit1", 1))), Failed, StatePrevious)
+	r.isBack(before)
+
+	t.Log("to replicas 0 and up again")
+	none := compose("1", "replicas: 1", "replicas: 0")
+	r.converges(r.desired("3.0.0+1", none))
+	r.converges(r.desired("4.0.0+2", strings.Replace(none, "APP:1", "APP:2", 1)))
+	r.converges(r.desired("5.0.0+2", compose("2", "replicas: 1", "replicas: 2")))
+	r.serves()
+}
+
+func TestNetworkOfEveryNodePlansToNothing(t *testing.T) {
+	r := newRig(t, "hostnet")
+	text := compose("1", "networks: [internal]", "networks: [host]", "internal: {}", "host: {external: true}")
+	d := r.desired("1.0.0+1", text)
+	r.converges(d)
+	current, err := r.Current(t.Context(), r.stack, d.Stack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan, err := NewPlan(d, current); err != nil || !plan.Empty() {
+		t.Errorf("%v %s", err, asJSON(t, plan))
+	}
+	before := r.standing()
+	r.ends(r.deploy(r.desired("2.0.0+2", strings.Replace(text, "MODE: serve", "MODE: exit1", 1))), Failed, StatePrevious)
+	r.isBack(before)
+}
+
+func TestVerdictComesSoonAfterASlowTaskIsHealthy(t *testing.T) {
+	r := newRig(t, "soon")
+	var healthy, done time.Time
+	slow := compose("1", "MODE: serve", "MODE: serve\n      DELAY: 3s", "retries: 1}", "retries: 1, start_period: 20s}")
+	o := r.deploy(r.desired("1.0.0+1", slow), func(o *DeployOptions) {
+		o.Report = func(e Event) {
+			r.see(e)
+			if e.Phase == Settling && healthy.IsZero() {
+				healthy = time.Now()
+			}
+			if e.Phase == Settled {
+				done = time.Now()
+			}
+		}
+	})
+	r.ends(o, Converged, StateNew)
+	if took := done.Sub(healthy); healthy.IsZero() || took > 2*time.Second {
+		t.Errorf("settling took %s, the monitor time is 1s\n%s", took, strings.Join(r.events, "\n"))
+	}
+}

@@ -1,0 +1,136 @@
+package deployer
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"github.com/galley-coop/galley/internal/localregistry"
+)
+
+// A deploying process of its own, to be killed: the test binary runs
+// TestChildDeploys alone, against the engine and the registry of its parent.
+const (
+	childHost     = "GALLEY_TEST_CHILD_HOST"
+	childRegistry = "GALLEY_TEST_CHILD_REGISTRY"
+	childDomain   = "GALLEY_TEST_CHILD_DOMAIN"
+)
+
+// slowVersion is a version whose tasks take long to be healthy.
+func slowVersion(version string) string {
+	return compose(version, "MODE: serve", "MODE: serve\n      DELAY: 10m", "retries: 1}", "retries: 1, start_period: 10m}")
+}
+
+func TestChildDeploys(t *testing.T) {
+	host := os.Getenv(childHost)
+	if host == "" {
+		return // it is the parent's run
+	}
+	l := &lab{host: host, registry: &localregistry.Registry{Addr: os.Getenv(childRegistry)}}
+	for _, tag := range versions {
+		image, err := l.resolve(t.Context(), "app:"+tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.images = append(l.images, image)
+	}
+	e, err := open(t.Context(), "test", host, []client.Opt{client.WithHost(host)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	domain := os.Getenv(childDomain)
+	r := &rig{Engine: e, t: t, lab: l, domain: domain, stack: StackName(domain), images: l.images}
+	o := r.deploy(r.desired("2.0.0+2", slowVersion("2"), "CONF_VERSION", "v2"), func(o *DeployOptions) { o.Limits.Converge = time.Hour })
+	t.Fatalf("nobody killed it: %+v", o)
+}
+
+// killDeploying lets a child deploy until the service is being updated, and
+// kills it.
+func (r *rig) killDeploying() {
+	r.t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	child := exec.Command(binary, "-test.run=^TestChildDeploys$", "-test.timeout=5m")
+	child.Env = append(os.Environ(), childHost+"="+r.lab.host, childRegistry+"="+r.lab.registry.Addr, childDomain+"="+r.domain)
+	var said strings.Builder
+	child.Stdout, child.Stderr = &said, &said
+	if err := child.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = child.Wait(); close(ended) }()
+	r.eventually("the child's update", func() bool {
+		select {
+		case <-ended:
+			r.t.Fatalf("the child ended by itself: %s", said.String())
+		default:
+		}
+		spec, _, _ := r.service("app")
+		return strings.Contains(spec.TaskTemplate.ContainerSpec.Image, "/app:2@")
+	})
+	if err := child.Process.Kill(); err != nil {
+		r.t.Fatal(err)
+	}
+	<-ended
+}
+
+// eventually waits for a condition.
+func (r *rig) eventually(what string, is func() bool) {
+	r.t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for !is() {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waiting for %s took a minute", what)
+		}
+		if pause(r.t.Context(), 50*time.Millisecond) != nil {
+			r.t.Fatalf("waiting for %s: the test ended", what)
+		}
+	}
+}
+
+func TestKilledDeployIsPutBackByTheNext(t *testing.T) {
+	r := newRig(t, "killed")
+	r.converges(r.desired("1.0.0+1", compose("1")))
+	before := r.standing()
+	r.killDeploying()
+	status, err := r.Status(t.Context(), r.stack)
+	if err != nil || !status.Unfinished || status.Healthy() {
+		t.Errorf("the status tells nothing of the journal: %v %+v", err, status)
+	}
+	r.staleAfter = time.Second
+	o := r.deployStale(r.desired("3.0.0+3", compose("3", "MODE: serve", "MODE: exit1"), "CONF_VERSION", "v3"))
+	r.ends(o, Failed, StatePrevious)
+	r.isBack(before)
+	r.serves()
+	said := strings.Join(r.events, "\n")
+	if !strings.Contains(said, "who is gone, was taken over") || !strings.Contains(said, "an earlier deploy of test to 2.0.0+2") {
+		t.Errorf("it did not say whose lock and whose journal it found:\n%s", said)
+	}
+
+	t.Log("and forward")
+	r.killDeploying()
+	o = r.deployStale(r.desired("2.0.0+2", compose("2"), "CONF_VERSION", "v2"))
+	r.ends(o, Converged, StateNew)
+	r.noRecords(recordLock, recordJournal)
+	r.serves()
+}
+
+// deployStale deploys as soon as the lock that stands is stale.
+func (r *rig) deployStale(d *Desired) (o Outcome) {
+	r.t.Helper()
+	r.eventually("the deploy", func() bool {
+		var err error
+		o, err = r.Deploy(r.t.Context(), d, nil, DeployOptions{Limits: Limits{Converge: time.Minute}, Report: r.see})
+		if err != nil && !strings.Contains(err.Error(), "is locked by") {
+			r.t.Fatal(err)
+		}
+		return err == nil
+	})
+	return o
+}

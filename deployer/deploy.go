@@ -1,0 +1,229 @@
+package deployer
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// DeployOptions are what a deploy may be told beside what to deploy.
+type DeployOptions struct {
+	// Limits bound the watch; zero ones come from the recipe or the defaults.
+	Limits      Limits
+	Credentials Credentials
+	// Report shows progress; nil shows none. It is called from one goroutine.
+	Report func(Event)
+	// Hurry ends when the user does not want to wait for a put-back any more,
+	// Abort when everything is to stop at once. nil means never.
+	Hurry, Abort context.Context
+	// Catalogue is what the entry was read from, for the history.
+	Catalogue CatalogueMark
+}
+
+// deploy is one deploy on its way.
+type deploy struct {
+	*writer
+	desired *Desired
+	plan    *Plan
+	before  *Stack
+	journal *Journal
+	// resumed says that the journal is of an earlier deploy, which did not end.
+	resumed bool
+	options DeployOptions
+	limits  Limits
+	started time.Time
+	clock   time.Duration
+	unwell  []string
+	known   map[string]bool
+	want    map[string]Expectation
+	names   map[string]string
+}
+
+// Deploy brings the wanted stack to the swarm under the stack's lock: it checks
+// that shown, the plan the operator agreed to (nil: none was shown), still
+// holds, journals what stands, writes, watches, verifies, and puts the whole
+// stack back when any of that fails.
+//
+// The error is for a deploy that changed nothing; it is fault.Interrupted when
+// ctx ended before the first write. From the first write on the Outcome tells
+// how it ended, also when ctx was cancelled: then the stack is put back before
+// Deploy returns.
+func (e *Engine) Deploy(ctx context.Context, desired *Desired, shown *Plan, options DeployOptions) (Outcome, error) {
+	outcome, err := e.deploy(ctx, desired, shown, options)
+	if err != nil && ctx.Err() != nil {
+		err = fault.New(fault.Interrupted, "interrupted before anything was changed")
+	}
+	return outcome, err
+}
+
+func (e *Engine) deploy(ctx context.Context, desired *Desired, shown *Plan, options DeployOptions) (Outcome, error) {
+	lock, takeover, err := e.Lock(ctx, desired.Stack.Name, "deploy of "+desired.Recipe+" "+desired.Version)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer func() { _ = lock.Release(ctx) }()
+	d := &deploy{
+		desired: desired, options: options, limits: options.Limits, started: time.Now(),
+		want: map[string]Expectation{}, names: map[string]string{},
+	}
+	d.limits.Converge = cmp.Or(d.limits.Converge, desired.Timeout)
+	if takeover != "" {
+		d.say("apply", "the lock of %s, who is gone, was taken over", takeover)
+	}
+	if err := d.prepareFrom(ctx, e, lock, shown); err != nil {
+		return Outcome{}, err
+	}
+	journal, journalID, resumed, err := e.openJournal(ctx, newJournal(d.before, d.plan, d.unwell))
+	if err != nil {
+		return Outcome{}, err
+	}
+	d.journal, d.resumed = journal, resumed
+	if resumed {
+		d.say("apply", "an earlier deploy of %s to %s by %s did not end; what stood before it is what would be put back", journal.Recipe, journal.To, journal.By)
+	}
+	return d.run(ctx, journalID)
+}
+
+// prepareFrom reads the swarm under the lock and plans anew.
+func (d *deploy) prepareFrom(ctx context.Context, e *Engine, lock *Lock, shown *Plan) (err error) {
+	if d.before, err = e.Current(ctx, d.desired.Stack.Name, d.desired.Stack); err != nil {
+		return err
+	}
+	if d.plan, err = NewPlan(d.desired, d.before); err != nil {
+		return err
+	}
+	if shown != nil && !samePlan(shown, d.plan) {
+		err := fault.New(fault.Unavailable, "stack %q changed since the plan was made", d.desired.Stack.Name)
+		return fault.Hint(err, "run it again, and look at the new plan")
+	}
+	if d.known, err = e.taskIDs(ctx, d.before); err != nil {
+		return fmt.Errorf("reading the tasks: %w", err)
+	}
+	if d.unwell, err = e.unwell(ctx, d.before.Name); err != nil {
+		return fmt.Errorf("reading the services: %w", err)
+	}
+	if d.clock, err = e.clockOffset(ctx); err != nil {
+		return fmt.Errorf("asking the engine for its clock: %w", err)
+	}
+	d.writer = newWriter(e, d.before, lock, d.options.Credentials)
+	d.abort = d.options.Abort
+	return nil
+}
+
+func samePlan(a, b *Plan) bool {
+	x, errX := json.Marshal(a.Changes)
+	y, errY := json.Marshal(b.Changes)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// run does everything behind the journal.
+func (d *deploy) run(ctx context.Context, journalID string) (Outcome, error) {
+	outcome := d.bring(ctx)
+	// What follows must happen whether or not the user pressed ctrl-C.
+	after, stop := d.untilAbort(ctx)
+	defer stop()
+	if outcome.Verdict == Stopped && !d.wrote && !d.resumed {
+		return Outcome{}, cmp.Or(d.engine.removeRecord(after, journalID), ctx.Err())
+	}
+	if outcome.Verdict != Converged {
+		d.restore(after, &outcome)
+	}
+	outcome.Duration = time.Since(d.started)
+	outcome.hide(&d.desired.mask)
+	if err := d.engine.remember(after, d.stack, d.record(outcome)); err != nil {
+		d.say("record", "the history could not be written: %v", err)
+	}
+	if outcome.State == StateNew || outcome.State == StatePrevious {
+		if err := d.engine.removeRecord(after, journalID); err != nil {
+			d.say("record", "the journal could not be removed: %v", err)
+		}
+	}
+	return outcome, nil
+}
+
+// untilAbort is a context that ctrl-C does not end, but Abort does.
+func (d *deploy) untilAbort(ctx context.Context) (context.Context, context.CancelFunc) {
+	after, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if d.options.Abort == nil {
+		return after, cancel
+	}
+	release := context.AfterFunc(d.options.Abort, cancel)
+	return after, func() { release(); cancel() }
+}
+
+// restore puts the stack back and says in the outcome what it is now.
+func (d *deploy) restore(ctx context.Context, outcome *Outcome) {
+	if !d.wrote && !d.resumed {
+		outcome.State = StatePrevious // nothing was written: it never left
+		return
+	}
+	d.say("put back", "%s: %s; putting the stack back", outcome.Verdict, outcome.Reason)
+	// A short patience is for what is new. What is given up here stays broken, and
+	// who cannot wait has Hurry.
+	limits := Limits{Converge: max(d.limits.Converge, DefaultConverge), Pull: max(d.limits.Pull, DefaultPull)}
+	b := &backer{
+		writer: d.writer, journal: d.journal, whole: d.resumed,
+		hurry: d.options.Hurry, limits: limits, report: d.options.Report,
+	}
+	err := b.putBack(ctx)
+	outcome.State = stateAfter(ctx, err)
+	if err != nil {
+		outcome.Reason += "; putting back: " + oneLine(err.Error())
+	}
+}
+
+// stateAfter is what a put-back that ended so leaves: mixed when the swarm said
+// no, unknown when nobody could look.
+func stateAfter(ctx context.Context, err error) StateAfter {
+	switch {
+	case err == nil:
+		return StatePrevious
+	case ctx.Err() != nil, errors.Is(err, errNotAwaited), errors.Is(err, errLockLost),
+		errors.Is(err, context.DeadlineExceeded), client.IsErrConnectionFailed(err), errdefs.IsUnavailable(err):
+		return StateUnknown
+	}
+	return StateMixed
+}
+
+func (d *deploy) record(o Outcome) Record {
+	changed := 0
+	for _, c := range d.plan.Changes {
+		if c.Action != Keep {
+			changed++
+		}
+	}
+	return Record{
+		When: d.started.UTC().Truncate(time.Second), By: operator(), Recipe: d.desired.Recipe, From: d.plan.From, To: d.desired.Version,
+		Entry: d.desired.EntryDigest, Catalogue: d.options.Catalogue, Verdict: o.Verdict, State: o.State, Reason: o.Reason,
+		Changed: changed, Duration: o.Duration,
+	}
+}
+
+func (d *deploy) say(stage, format string, args ...any) {
+	if d.options.Report != nil {
+		d.options.Report(Event{Stage: stage, Message: oneLine(fmt.Sprintf(format, args...)), Elapsed: time.Since(d.started)})
+	}
+}
+
+// taskIDs are the tasks that a stack's services have now.
+func (e *Engine) taskIDs(ctx context.Context, s *Stack) (map[string]bool, error) {
+	ids := map[string]bool{}
+	if len(s.Services) == 0 {
+		return ids, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	tasks, err := e.tasksOf(ctx, s)
+	for _, t := range tasks {
+		ids[t.ID] = true
+	}
+	return ids, err
+}

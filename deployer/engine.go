@@ -1,0 +1,163 @@
+package deployer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/docker/cli/cli/connhelper"
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/client"
+
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// requestTimeout bounds one request to an engine. Watching is many requests.
+const requestTimeout = 30 * time.Second
+
+// DefaultServer is the server that means whatever docker itself would talk to:
+// DOCKER_HOST, else the local socket.
+const DefaultServer = "default"
+
+// Engine is a connection to a swarm manager.
+type Engine struct {
+	// Server is the name it goes by, of a docker context or DefaultServer.
+	Server string
+	// NodeID is the node the connection ends at: the only one whose containers
+	// can be looked into.
+	NodeID string
+	// Architecture is the node's, as the engine names it ("x86_64").
+	Architecture string
+
+	api *client.Client
+	// How a lock is kept alive and believed; the constants when zero.
+	beatEvery, staleAfter time.Duration
+}
+
+// Connect opens the engine behind a server's name and checks that it is a swarm
+// manager. Nothing is changed. Errors say which of the three failed: the name,
+// the connection, the swarm.
+func Connect(ctx context.Context, server string) (*Engine, error) {
+	options, where, err := connection(server)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, server, where, options)
+}
+
+func open(ctx context.Context, server, where string, options []client.Opt) (*Engine, error) {
+	api, err := client.NewClientWithOpts(append(options, client.WithAPIVersionNegotiation())...)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to server %q: %w", server, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	info, err := api.Info(ctx)
+	if err != nil {
+		api.Close()
+		err = fmt.Errorf("no engine answers for server %q at %s: %w", server, where, cause(err))
+		return nil, fault.Hint(err, "is the engine running, and may this user reach it?")
+	}
+	if info.Swarm.LocalNodeState != swarm.LocalNodeStateActive || !info.Swarm.ControlAvailable {
+		api.Close()
+		err = fmt.Errorf("the engine of server %q at %s is no swarm manager (swarm is %s)", server, where, swarmState(info.Swarm))
+		return nil, fault.Hint(err, "docker swarm init on that machine makes it one; for a worker, name a manager")
+	}
+	return &Engine{Server: server, NodeID: info.Swarm.NodeID, Architecture: info.Architecture, api: api}, nil
+}
+
+// Close ends the connection.
+func (e *Engine) Close() error { return e.api.Close() }
+
+func swarmState(info swarm.Info) string {
+	if info.LocalNodeState == swarm.LocalNodeStateActive {
+		return "active, but the node is a worker"
+	}
+	return string(info.LocalNodeState)
+}
+
+// cause drops the client's advice from a connection error: ours is better.
+func cause(err error) error {
+	if client.IsErrConnectionFailed(err) {
+		return errors.New("connection failed")
+	}
+	return err
+}
+
+// connection finds how to reach a server: the default one from the environment,
+// others from the docker context of that name.
+func connection(server string) (options []client.Opt, where string, err error) {
+	if server == "" || server == DefaultServer {
+		where = os.Getenv(client.EnvOverrideHost)
+		if where == "" {
+			where = client.DefaultDockerHost
+		}
+		if strings.HasPrefix(where, "ssh://") {
+			return overSSH(where)
+		}
+		return []client.Opt{client.FromEnv}, where, nil
+	}
+	where, err = contextHost(server)
+	if err != nil {
+		return nil, "", err
+	}
+	if strings.HasPrefix(where, "ssh://") {
+		return overSSH(where)
+	}
+	return []client.Opt{client.WithHost(where)}, where, nil
+}
+
+func overSSH(where string) ([]client.Opt, string, error) {
+	helper, err := connhelper.GetConnectionHelper(where)
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the server's address: %w", err)
+	}
+	return []client.Opt{
+		client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: helper.Dialer}}),
+		client.WithHost(helper.Host),
+		client.WithDialContext(helper.Dialer),
+	}, where, nil
+}
+
+// contextHost reads a docker context's address from where the docker CLI keeps
+// it: contexts/meta/<sha256 of the name>/meta.json in its config directory.
+func contextHost(name string) (string, error) {
+	dir := os.Getenv("DOCKER_CONFIG")
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("finding the docker contexts: %w", err)
+		}
+		dir = filepath.Join(home, ".docker")
+	}
+	sum := sha256.Sum256([]byte(name))
+	f, err := os.Open(filepath.Join(dir, "contexts", "meta", hex.EncodeToString(sum[:]), "meta.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("there is no docker context %q for that server", name)
+		return "", fault.Hint(err, "docker context create %s --docker host=ssh://user@host, or use --server %s", name, DefaultServer)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading docker context %q: %w", name, err)
+	}
+	defer f.Close()
+	var meta struct {
+		Endpoints map[string]struct{ Host string }
+	}
+	if err := json.NewDecoder(io.LimitReader(f, 1<<20)).Decode(&meta); err != nil {
+		return "", fmt.Errorf("reading docker context %q: %w", name, err)
+	}
+	host := meta.Endpoints["docker"].Host
+	if host == "" {
+		return "", fmt.Errorf("docker context %q has no docker endpoint", name)
+	}
+	return host, nil
+}

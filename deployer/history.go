@@ -1,0 +1,107 @@
+package deployer
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/docker/docker/api/types/swarm"
+)
+
+// keptRecords is how many history records a stack keeps.
+const keptRecords = 20
+
+// Record is one line of a stack's history.
+type Record struct {
+	Number    int           `json:"number"` // ascending, from 1
+	When      time.Time     `json:"when"`
+	By        string        `json:"by"`
+	Recipe    string        `json:"recipe"`
+	From      string        `json:"from"`
+	To        string        `json:"to"`
+	Entry     string        `json:"entry"` // digest of the entry, "" for an undeploy
+	Catalogue CatalogueMark `json:"catalogue"`
+	Verdict   Verdict       `json:"verdict"`
+	State     StateAfter    `json:"state"`
+	Reason    string        `json:"reason"`
+	Changed   int           `json:"changed"` // objects that the plan touched
+	Duration  time.Duration `json:"duration_ns"`
+}
+
+// CatalogueMark is the catalogue a deploy was made from. Its versions are what
+// keeps a fresh machine from being rolled back: a catalogue with lower ones is
+// older than what this swarm has seen.
+type CatalogueMark struct {
+	Fingerprint string `json:"fingerprint"` // of the first trusted root
+	Timestamp   int64  `json:"timestamp"`
+	Snapshot    int64  `json:"snapshot"`
+}
+
+// labelNumber orders history records without reading their bodies.
+const labelNumber = "galley.number"
+
+// History lists a stack's records, oldest first.
+func (e *Engine) History(ctx context.Context, stack string) ([]Record, error) {
+	configs, err := e.records(ctx, recordHistory, stack)
+	if err != nil {
+		return nil, fmt.Errorf("reading the history of stack %q: %w", stack, err)
+	}
+	var records []Record
+	for _, c := range configs {
+		var r Record
+		if err := decodeRecord(c, &r); err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.Number, b.Number) })
+	return records, nil
+}
+
+// remember appends a record and removes those past keptRecords, oldest first.
+func (e *Engine) remember(ctx context.Context, stack string, r Record) error {
+	configs, err := e.records(ctx, recordHistory, stack)
+	if err != nil {
+		return fmt.Errorf("reading the history: %w", err)
+	}
+	number := func(labels map[string]string) int { n, _ := strconv.Atoi(labels[labelNumber]); return n }
+	slices.SortFunc(configs, func(a, b swarm.Config) int { return cmp.Compare(number(a.Spec.Labels), number(b.Spec.Labels)) })
+	r.Number = 1
+	if len(configs) > 0 {
+		r.Number = number(configs[len(configs)-1].Spec.Labels) + 1
+	}
+	r.Reason = clip(r.Reason, 1000) // a record keeps to 4 KB
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	suffix := strconv.Itoa(r.Number) + "_" + rand.Text()[:6]
+	if _, err := e.createRecord(ctx, recordHistory, stack, suffix, data, map[string]string{labelNumber: strconv.Itoa(r.Number)}); err != nil {
+		return fmt.Errorf("writing the history: %w", err)
+	}
+	for i := 0; i < len(configs)+1-keptRecords; i++ {
+		if err := e.removeRecord(ctx, configs[i].ID); err != nil {
+			return fmt.Errorf("pruning the history: %w", err)
+		}
+	}
+	return nil
+}
+
+// Seen is the highest catalogue versions that any stack on the swarm was
+// deployed from, for one root.
+func (e *Engine) Seen(ctx context.Context, fingerprint string) (CatalogueMark, error) {
+	seen := CatalogueMark{Fingerprint: fingerprint}
+	records, err := e.History(ctx, "")
+	for _, r := range records {
+		if r.Catalogue.Fingerprint == fingerprint {
+			seen.Timestamp = max(seen.Timestamp, r.Catalogue.Timestamp)
+			seen.Snapshot = max(seen.Snapshot, r.Catalogue.Snapshot)
+		}
+	}
+	return seen, err
+}

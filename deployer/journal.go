@@ -1,0 +1,133 @@
+package deployer
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/docker/docker/api/types/swarm"
+
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// Journal is what stood on the swarm before a deploy's first write: enough to
+// put the whole stack back, since swarm's own PreviousSpec is lost at the next
+// update. It is kept on the swarm until the stack is new or back.
+type Journal struct {
+	Stack  string    `json:"stack"`
+	Recipe string    `json:"recipe"` // what stood, "" for a first deploy
+	From   string    `json:"from"`
+	To     string    `json:"to"` // what was being deployed
+	By     string    `json:"by"`
+	Since  time.Time `json:"since"`
+	// Services are the stored specs by service name, as the engine gave them.
+	Services map[string]swarm.ServiceSpec `json:"services"`
+	// Networks and Configs are the names that stood; what a failed deploy made
+	// beside them is taken away again.
+	Networks []string `json:"networks"`
+	Configs  []string `json:"configs"`
+	// Unwell are the services that did not run all their tasks then. They are
+	// put back like the others; that they run is not waited for.
+	Unwell []string `json:"unwell"`
+}
+
+// maxJournal is the most that a config holds, in bytes, with room for the engine.
+const maxJournal = 1_000_000
+
+func newJournal(current *Stack, plan *Plan, unwell []string) *Journal {
+	j := &Journal{
+		Stack: current.Name, Recipe: plan.Recipe, From: plan.From, To: plan.To, By: operator(), Since: time.Now().UTC().Truncate(time.Second),
+		Services: map[string]swarm.ServiceSpec{}, Networks: []string{}, Configs: []string{}, Unwell: unwell,
+	}
+	for name, service := range current.Services {
+		j.Services[name] = service.Spec
+	}
+	for name, n := range current.Networks {
+		if !n.External {
+			j.Networks = append(j.Networks, name)
+		}
+	}
+	for name, c := range current.Configs {
+		if !c.External {
+			j.Configs = append(j.Configs, name)
+		}
+	}
+	slices.Sort(j.Networks)
+	slices.Sort(j.Configs)
+	return j
+}
+
+// names lists the journalled services, sorted.
+func (j *Journal) names() []string { return slices.Sorted(maps.Keys(j.Services)) }
+
+// openJournal writes the journal of a deploy. When one stands already, an
+// earlier deploy did not end, and what it names is the last state known to be
+// whole: that one is kept, and returned with resumed set.
+func (e *Engine) openJournal(ctx context.Context, fresh *Journal) (j *Journal, id string, resumed bool, err error) {
+	standing, id, err := e.readJournal(ctx, fresh.Stack)
+	if err != nil {
+		return nil, "", false, err
+	}
+	if standing != nil {
+		return standing, id, true, nil
+	}
+	data, err := packJournal(fresh)
+	if err != nil {
+		return nil, "", false, err
+	}
+	id, err = e.createRecord(ctx, recordJournal, fresh.Stack, "", data, nil)
+	if err != nil {
+		return nil, "", false, fmt.Errorf("writing the journal: %w", err)
+	}
+	return fresh, id, false, nil
+}
+
+// readJournal finds a stack's journal, nil when there is none.
+func (e *Engine) readJournal(ctx context.Context, stack string) (*Journal, string, error) {
+	records, err := e.records(ctx, recordJournal, stack)
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the journal: %w", err)
+	}
+	if len(records) == 0 {
+		return nil, "", nil
+	}
+	j, err := unpackJournal(records[0].Spec.Data)
+	if err != nil {
+		err = fmt.Errorf("reading the journal of stack %q: %w", stack, err)
+		return nil, "", fault.Hint(err, "docker config rm %s, once you know that the stack is whole", records[0].Spec.Name)
+	}
+	return j, records[0].ID, nil
+}
+
+func packJournal(j *Journal) ([]byte, error) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if err := json.NewEncoder(w).Encode(j); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	if packed.Len() > maxJournal {
+		return nil, fmt.Errorf("the stack's specs take %d bytes, more than the journal's %d", packed.Len(), maxJournal)
+	}
+	return packed.Bytes(), nil
+}
+
+func unpackJournal(data []byte) (*Journal, error) {
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	var j Journal
+	if err := json.NewDecoder(io.LimitReader(r, 64<<20)).Decode(&j); err != nil {
+		return nil, err
+	}
+	return &j, nil
+}

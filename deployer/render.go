@@ -1,0 +1,154 @@
+package deployer
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// RenderOptions say how a plan is printed.
+type RenderOptions struct {
+	Color bool
+	// Unchanged lists objects that stay as they are, too.
+	Unchanged bool
+}
+
+// The colours of a terminal (ECMA-48), by what happens to an object.
+var colors = map[Action]string{Create: "\x1b[32m", Update: "\x1b[33m", Remove: "\x1b[31m"}
+
+const colorOff = "\x1b[0m"
+
+var signs = map[Action]string{Create: "+", Update: "~", Remove: "-", Keep: "="}
+
+// Render prints the plan for people: one line for each object, below it the
+// fields that change. What a recipe or another client wrote is quoted where it
+// could steer a terminal.
+func (p *Plan) Render(w io.Writer, options RenderOptions) error {
+	var out strings.Builder
+	from := p.From
+	if from == "" {
+		from = "not deployed"
+	}
+	fmt.Fprintf(&out, "%s: %s %s → %s\n", printable(p.Stack), printable(p.Recipe), printable(from), printable(p.To))
+	width := 0
+	for _, c := range p.Changes {
+		width = max(width, utf8.RuneCountInString(c.Name))
+	}
+	for _, c := range p.Changes {
+		if c.Action != Keep || options.Unchanged {
+			c.render(&out, width, options)
+		}
+	}
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(&out, "  ! %s\n", printable(warning))
+	}
+	out.WriteString(p.summary())
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func (p *Plan) summary() string {
+	if p.Empty() {
+		return "nothing to change\n"
+	}
+	counts, restarts := p.counts(), 0
+	for _, c := range p.Changes {
+		if c.Restarts && c.Action == Update {
+			restarts++
+		}
+	}
+	return fmt.Sprintf("%d to create, %d to change (%d services restart), %d to remove, %d unchanged\n",
+		counts[Create], counts[Update], restarts, counts[Remove], counts[Keep])
+}
+
+// note says what a change means for a running service.
+func (c Change) note() string {
+	switch {
+	case c.Kind != "service" || c.Action != Update:
+		return ""
+	case c.Replace:
+		return "is deleted and made anew"
+	case c.Restarts:
+		return "restarts"
+	}
+	return "does not restart"
+}
+
+func (c Change) render(out *strings.Builder, width int, options RenderOptions) {
+	line := fmt.Sprintf("%s %-7s %-*s  %s", signs[c.Action], c.Kind, width, printable(c.Name), c.note())
+	line = strings.TrimRight(line, " ")
+	if color := colors[c.Action]; options.Color && color != "" {
+		line = color + line + colorOff
+	}
+	fmt.Fprintf(out, "  %s\n", line)
+	fields := c.shownFields()
+	pathWidth := 0
+	for _, f := range fields {
+		pathWidth = max(pathWidth, utf8.RuneCountInString(fieldName(f.Path)))
+	}
+	for _, f := range fields {
+		name := printable(fieldName(f.Path))
+		if c.Action == Create {
+			fmt.Fprintf(out, "      %-*s  %s\n", pathWidth, name, shownValue(f.Path, f.New))
+			continue
+		}
+		before, after := shownValue(f.Path, f.Old), shownValue(f.Path, f.New)
+		if before == after { // masked, or cut before the difference
+			after = "(another value)"
+		}
+		fmt.Fprintf(out, "      %-*s  %s → %s\n", pathWidth, name, before, after)
+	}
+}
+
+// shownFields leaves out what another field says already: docker's label that
+// repeats the image. JSON has every field.
+func (c Change) shownFields() []Field {
+	return slices.DeleteFunc(slices.Clone(c.Fields), func(f Field) bool { return f.Path == "Labels[com.docker.stack.image]" })
+}
+
+// fieldName leaves out what every path of a service starts with.
+func fieldName(path string) string {
+	path = strings.TrimPrefix(path, "TaskTemplate.")
+	return strings.TrimPrefix(path, "ContainerSpec.")
+}
+
+// maxShown is how much of a value is printed, in characters; JSON has it whole.
+const maxShown = 120
+
+func shownValue(path, value string) string {
+	switch path {
+	case imagePath:
+		value = ShortImage(value)
+	case "Labels[" + LabelEntry + "]":
+		value = value[:min(12, len(value))]
+	}
+	if value == "" {
+		return "(none)"
+	}
+	value = printable(value)
+	if runes := []rune(value); len(runes) > maxShown {
+		return string(runes[:maxShown-1]) + "…"
+	}
+	return value
+}
+
+// ShortImage cuts a pinned image's digest to the twelve digits that people compare.
+func ShortImage(image string) string {
+	name, digest, ok := strings.Cut(image, "@sha256:")
+	if !ok || len(digest) < 12 {
+		return image
+	}
+	return name + "@sha256:" + digest[:12]
+}
+
+// printable quotes a text with control characters or broken UTF-8.
+func printable(s string) string {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
+}

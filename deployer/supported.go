@@ -1,0 +1,105 @@
+package deployer
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/swarm"
+)
+
+// newField is a field that engines before some API version drop without a word.
+type newField struct {
+	api   string // the first version that keeps it
+	name  string // the compose key
+	clear func(*swarm.ContainerSpec) bool
+}
+
+// newFields are those that conversion sets, by the engine API's version history.
+var newFields = []newField{
+	{"1.41", "cap_add", func(c *swarm.ContainerSpec) bool { return clearList(&c.CapabilityAdd) }},
+	{"1.41", "cap_drop", func(c *swarm.ContainerSpec) bool { return clearList(&c.CapabilityDrop) }},
+	{"1.41", "ulimits", func(c *swarm.ContainerSpec) bool { return clearList(&c.Ulimits) }},
+	{"1.44", "healthcheck.start_interval", func(c *swarm.ContainerSpec) bool {
+		if c.Healthcheck == nil || c.Healthcheck.StartInterval == 0 {
+			return false
+		}
+		c.Healthcheck.StartInterval = 0
+		c.Healthcheck = orNil(c.Healthcheck)
+		return true
+	}},
+	{"1.44", "security_opt no-new-privileges", func(c *swarm.ContainerSpec) bool {
+		if c.Privileges == nil || !c.Privileges.NoNewPrivileges {
+			return false
+		}
+		c.Privileges.NoNewPrivileges = false
+		c.Privileges = orNil(c.Privileges)
+		return true
+	}},
+	{"1.45", "volumes.volume.subpath", func(c *swarm.ContainerSpec) bool {
+		cleared := false
+		for i := range c.Mounts {
+			if o := c.Mounts[i].VolumeOptions; o != nil && o.Subpath != "" {
+				o.Subpath, cleared = "", true
+				c.Mounts[i].VolumeOptions = orNil(o)
+			}
+		}
+		return cleared
+	}},
+	{"1.46", "oom_score_adj", func(c *swarm.ContainerSpec) bool {
+		set := c.OomScoreAdj != 0
+		c.OomScoreAdj = 0
+		return set
+	}},
+}
+
+func clearList[T any](list *[]T) bool {
+	set := len(*list) > 0
+	*list = nil
+	return set
+}
+
+// supported is a canonical spec without what an engine of that API version
+// would drop; an unknown version ("") drops nothing. spec is changed in place.
+func supported(spec swarm.ServiceSpec, api string) swarm.ServiceSpec {
+	dropUnsupported(&spec, api)
+	return spec
+}
+
+func dropUnsupported(spec *swarm.ServiceSpec, api string) []string {
+	var dropped []string
+	for _, f := range newFields {
+		if spec.TaskTemplate.ContainerSpec != nil && olderAPI(api, f.api) && f.clear(spec.TaskTemplate.ContainerSpec) {
+			dropped = append(dropped, f.name)
+		}
+	}
+	return dropped
+}
+
+// droppedWarnings says which keys of a wanted stack the engine will not keep.
+func droppedWarnings(stack *Stack, api string) []string {
+	var warnings []string
+	for name, service := range stack.Services {
+		spec := copySpec(service.Spec)
+		for _, key := range dropUnsupported(&spec, api) {
+			warnings = append(warnings, fmt.Sprintf("service %q: the engine (API %s) drops %s without a word", name, api, key))
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
+}
+
+// olderAPI tells whether version a is before b; "" and what is no version are not.
+func olderAPI(a, b string) bool {
+	major, minor, ok := splitAPI(a)
+	wantMajor, wantMinor, _ := splitAPI(b)
+	return ok && (major < wantMajor || major == wantMajor && minor < wantMinor)
+}
+
+func splitAPI(s string) (major, minor int, ok bool) {
+	left, right, _ := strings.Cut(s, ".")
+	major, err := strconv.Atoi(left)
+	minor, err2 := strconv.Atoi(right)
+	return major, minor, err == nil && err2 == nil
+}

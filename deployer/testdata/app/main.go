@@ -1,0 +1,68 @@
+// Command app is what the engine tests deploy. MODE says how it behaves: "serve"
+// (the default) is healthy after DELAY, "sick" never, "exit0" and "exit1" end at
+// once, "once" on its volume's second start, "stubborn" does not listen to
+// SIGTERM. Called as "app health" it is the
+// container's health check.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+const (
+	ready   = "/ready"
+	started = "/data/started"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "health" {
+		if _, err := os.Stat(ready); err != nil {
+			fmt.Println("the app is not well")
+			os.Exit(1)
+		}
+		return
+	}
+	mode := os.Getenv("MODE")
+	fmt.Println("started as", mode)
+	switch mode {
+	case "exit0":
+		return
+	case "exit1":
+		fmt.Fprintln(os.Stderr, "cannot go on")
+		os.Exit(1)
+	}
+	if mode == "once" {
+		if _, err := os.Stat(started); err == nil {
+			fmt.Fprintln(os.Stderr, "the data is of a newer version")
+			os.Exit(1)
+		}
+		if err := os.WriteFile(started, nil, 0o600); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	delay, _ := time.ParseDuration(os.Getenv("DELAY"))
+	timer := time.After(delay)
+	for {
+		select {
+		case <-timer:
+			if mode == "sick" {
+				continue
+			}
+			if err := os.WriteFile(ready, nil, 0o600); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		case <-stop:
+			if mode != "stubborn" {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,293 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/swarm"
+)
+
+// Limits are how long a deploy may take. Both count only their own: the
+// converging clock stands while a task pulls its image.
+type Limits struct {
+	Converge time.Duration // until every service is settled
+	Pull     time.Duration // in which some task was pulling
+}
+
+// The limits of a deploy that names none.
+const (
+	DefaultConverge = 5 * time.Minute
+	DefaultPull     = 10 * time.Minute
+)
+
+func (l Limits) orDefaults() Limits {
+	if l.Converge <= 0 {
+		l.Converge = DefaultConverge
+	}
+	if l.Pull <= 0 {
+		l.Pull = DefaultPull
+	}
+	return l
+}
+
+// Event is one service's progress, for whoever shows it. Stage is what the
+// deploy is at: "apply", "watch", "verify", "put back".
+type Event struct {
+	Stage   string
+	Service string // "" for the stack as a whole
+	Phase   Phase
+	Running int
+	Slots   int
+	Message string
+	Elapsed time.Duration
+}
+
+// watch waits until every service is settled or one is broken. All services are
+// looked at together, in two requests a look. A look follows an event of a
+// service, and comes at least every pollEvery: swarm sends no events of tasks.
+type watch struct {
+	engine *Engine
+	want   map[string]Expectation // by service ID
+	names  map[string]string      // ID to name
+	limits Limits
+	clock  time.Duration // the swarm's clock minus ours
+	stage  string
+	report func(Event)
+}
+
+const pollEvery = 400 * time.Millisecond
+
+// unreachableFor is how long an engine may be out of reach during a watch: one
+// that restarts, or a manager that takes over, is back by then.
+const unreachableFor = time.Minute
+
+// watched is what a watch ends with.
+type watched struct {
+	verdict  Verdict
+	reason   string
+	progress map[string]Progress // by service name, as last seen
+}
+
+func (w *watch) run(ctx context.Context) (watched, error) {
+	if len(w.want) == 0 {
+		return watched{verdict: Converged, progress: map[string]Progress{}}, nil
+	}
+	w.begin()
+	listening, stop := context.WithCancel(ctx)
+	defer stop()
+	changed := w.events(listening)
+	start, last, seen := time.Now(), time.Now(), time.Now()
+	var converging, pulling time.Duration
+	shown := map[string]Progress{}
+	for {
+		progress, err := w.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return watched{verdict: Stopped, reason: "interrupted", progress: shown}, nil
+		case err != nil && time.Since(seen) > unreachableFor:
+			return watched{progress: shown}, fmt.Errorf("watching the services: %w", err)
+		case err == nil:
+			seen = time.Now()
+			w.show(shown, progress, time.Since(start))
+			if end, done := conclude(progress); done {
+				return end, nil
+			}
+		}
+		step := time.Since(last)
+		last = time.Now()
+		if anyPulling(shown) {
+			pulling += step
+		} else {
+			converging += step
+		}
+		if reason := w.overdue(converging, pulling, shown); reason != "" {
+			return watched{verdict: TimedOut, reason: reason, progress: shown}, nil
+		}
+		wait(ctx, changed, pollEvery)
+	}
+}
+
+// begin notes when the watch began, by the swarm's clock.
+func (w *watch) begin() {
+	now := time.Now().Add(w.clock)
+	for id, want := range w.want {
+		want.From = now
+		w.want[id] = want
+	}
+}
+
+// conclude ends a watch: at the first broken service, or when all are settled.
+func conclude(progress map[string]Progress) (watched, bool) {
+	settled := 0
+	for _, name := range sortedKeys(progress) {
+		switch p := progress[name]; p.Phase {
+		case Settled:
+			settled++
+		case Broken:
+			return watched{verdict: Failed, reason: fmt.Sprintf("service %s: %s", name, p.Reason), progress: progress}, true
+		case Reversed:
+			return watched{verdict: RolledBack, reason: fmt.Sprintf("service %s: %s", name, p.Reason), progress: progress}, true
+		}
+	}
+	return watched{verdict: Converged, progress: progress}, settled == len(progress)
+}
+
+func anyPulling(progress map[string]Progress) bool {
+	for _, p := range progress {
+		if p.Phase == Pulling {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *watch) overdue(converging, pulling time.Duration, progress map[string]Progress) string {
+	limit, what := w.limits.Converge, "converging"
+	switch {
+	case converging > w.limits.Converge:
+	case pulling > w.limits.Pull:
+		limit, what = w.limits.Pull, "pulling images"
+	default:
+		return ""
+	}
+	for _, name := range sortedKeys(progress) {
+		p := progress[name]
+		if p.Phase.final() {
+			continue
+		}
+		why := ""
+		switch {
+		case p.Waiting != "":
+			why = ": " + p.Waiting
+		case p.Failed != nil:
+			why = "; its last task failed with: " + taskError(p.Failed)
+		}
+		return oneLine(fmt.Sprintf("%s took longer than %s: service %s is %s with %d of %d tasks%s", what, limit, name, p.Phase, p.Running, p.Slots, why))
+	}
+	return fmt.Sprintf("%s took longer than %s", what, limit)
+}
+
+// look reads services and tasks, and judges each service.
+func (w *watch) look(ctx context.Context) (map[string]Progress, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	services, err := w.engine.api.ServiceList(ctx, swarm.ServiceListOptions{Filters: newFilter("id", sortedKeys(w.want)), Status: true})
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := w.engine.upToDate(ctx, services)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().Add(w.clock)
+	progress := map[string]Progress{}
+	for _, service := range services {
+		o := Observation{Service: service, Tasks: tasks[service.ID], Slots: slotsOf(service)}
+		progress[w.names[service.ID]] = judge(o, w.want[service.ID], now)
+	}
+	for id, name := range w.names {
+		if _, ok := progress[name]; !ok {
+			progress[name] = Progress{Phase: Broken, Reason: fmt.Sprintf("the service (%s) is gone: someone removed it", id)}
+		}
+	}
+	return progress, nil
+}
+
+// upToDate lists the tasks of the services' present specs, by service. The
+// filter is the engine's own way to tell them, unlisted in its documentation
+// and used by the docker CLI for the same. Services must be there: the engine
+// answers 404 to a filter by one that is not.
+func (e *Engine) upToDate(ctx context.Context, services []swarm.Service) (map[string][]swarm.Task, error) {
+	byService := map[string][]swarm.Task{}
+	if len(services) == 0 {
+		return byService, nil
+	}
+	args := filters.NewArgs(filters.Arg("_up-to-date", "true"))
+	for _, s := range services {
+		args.Add("service", s.ID)
+	}
+	tasks, err := e.api.TaskList(ctx, swarm.TaskListOptions{Filters: args})
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tasks {
+		byService[t.ServiceID] = append(byService[t.ServiceID], t)
+	}
+	return byService, nil
+}
+
+// show reports what changed since it was last shown, and keeps it.
+func (w *watch) show(shown, progress map[string]Progress, elapsed time.Duration) {
+	for _, name := range sortedKeys(progress) {
+		p, before := progress[name], shown[name]
+		shown[name] = p
+		if w.report != nil && (p.Phase != before.Phase || p.Running != before.Running || p.Slots != before.Slots) {
+			w.report(Event{Stage: w.stage, Service: name, Phase: p.Phase, Running: p.Running, Slots: p.Slots, Message: p.Reason, Elapsed: elapsed})
+		}
+	}
+}
+
+// events signals that something happened to the watched services. It is a hint
+// to look sooner: when the stream ends, looking goes on by the clock.
+func (w *watch) events(ctx context.Context) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	args := filters.NewArgs(filters.Arg("type", string(events.ServiceEventType)))
+	for id := range w.want {
+		args.Add("service", id)
+	}
+	go func() {
+		messages, errs := w.engine.api.Events(ctx, events.ListOptions{Filters: args})
+		for {
+			select {
+			case <-messages:
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
+			case <-errs: // the stream ended, at the latest with ctx
+				return
+			}
+		}
+	}()
+	return changed
+}
+
+func wait(ctx context.Context, changed <-chan struct{}, atMost time.Duration) {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-timer.C:
+	}
+}
+
+// clockOffset is the swarm's clock minus this machine's.
+func (e *Engine) clockOffset(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	before := time.Now()
+	info, err := e.api.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	theirs, err := time.Parse(time.RFC3339Nano, info.SystemTime)
+	if err != nil {
+		return 0, errors.New("the engine tells no time")
+	}
+	return theirs.Sub(before.Add(time.Since(before) / 2)), nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
