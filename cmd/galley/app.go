@@ -1,0 +1,172 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/galley-coop/galley/catalogue"
+	"github.com/galley-coop/galley/deployer"
+	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/recipe"
+)
+
+type appCmd struct {
+	Dir       string `env:"GALLEY_DIR" default:"~/.galley" help:"Where the apps' env files are: servers/<server>/<domain>.env." placeholder:"DIR"`
+	Catalogue string `env:"GALLEY_CATALOGUE" help:"The catalogue to deploy from." placeholder:"URL|DIR"`
+	Root      string `env:"GALLEY_ROOT" help:"Pinned root.json of the catalogue; without it the first root seen is trusted." placeholder:"FILE"`
+
+	New      appNewCmd      `cmd:"" help:"Make a new app: write its env file."`
+	Ls       appLsCmd       `cmd:"" help:"List the apps."`
+	Secret   appSecretCmd   `cmd:"" help:"Make, insert, list and remove an app's secrets."`
+	Plan     appPlanCmd     `cmd:"" help:"Show what a deploy would change. Exits with 1 when something would."`
+	Deploy   appDeployCmd   `cmd:"" help:"Deploy a version from the verified catalogue."`
+	Status   appStatusCmd   `cmd:"" help:"Show what runs."`
+	Verify   appVerifyCmd   `cmd:"" help:"Compare what runs with the catalogue's entry."`
+	Undeploy appUndeployCmd `cmd:"" help:"Take an app off its server; volumes and secrets stay."`
+}
+
+// oneApp is how commands name an app.
+type oneApp struct {
+	Domain string `arg:"" help:"The app's domain."`
+	Server string `short:"s" help:"The app's server, when the domain is on several." placeholder:"SERVER"`
+}
+
+// dir is where the operator's files are. An empty GALLEY_DIR is none.
+func (a *appCmd) dir() deployer.Dir { return deployer.Dir{Root: home(cmp.Or(a.Dir, "~/.galley"))} }
+
+func (a *appCmd) find(one oneApp) (deployer.App, error) { return a.dir().Find(one.Domain, one.Server) }
+
+// home expands a leading ~, which a default or an env file may hold and no
+// shell has seen.
+func home(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if dir, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(dir, rest)
+		}
+	}
+	return path
+}
+
+// trustDir keeps the trusted roots and the highest versions seen. It is not a
+// cache: losing it loses the memory that a rolled-back catalogue is held against.
+func trustDir() string {
+	if dir := os.Getenv("GALLEY_DIR"); dir != "" {
+		return filepath.Join(home(dir), "trust")
+	}
+	return home("~/.galley/trust")
+}
+
+// open refreshes and verifies the catalogue.
+func (a *appCmd) open(ctx context.Context, s *streams) (*catalogue.Client, error) {
+	return openCatalogue(ctx, s, a.Catalogue, a.Root, filepath.Join(a.dir().Root, "trust"))
+}
+
+func openCatalogue(ctx context.Context, s *streams, location, rootFile, state string) (*catalogue.Client, error) {
+	if location == "" { // an environment variable may be there and empty
+		err := fault.New(fault.Usage, "no catalogue is named")
+		return nil, fault.Hint(err, "give --catalogue URL, or set GALLEY_CATALOGUE")
+	}
+	options := catalogue.ClientOptions{StateDir: state}
+	if rootFile != "" {
+		root, err := readLimited(rootFile, 1<<20)
+		if err != nil {
+			return nil, fmt.Errorf("reading the pinned root: %w", err)
+		}
+		options.Root = root
+	}
+	client, err := catalogue.Open(ctx, location, options)
+	if err != nil {
+		return nil, err
+	}
+	if info := client.Info(); info.FirstUse {
+		s.notef("galley: note: catalogue %s is trusted from now on; its root is %s\n", location, info.Fingerprint)
+	}
+	return client, nil
+}
+
+func readLimited(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%q is larger than %d bytes", name, limit)
+	}
+	return data, err
+}
+
+// wanted is a verified entry, its files, and the stack made from them.
+type wanted struct {
+	app     deployer.App
+	client  *catalogue.Client
+	entry   *catalogue.Entry
+	desired *deployer.Desired
+}
+
+// want reads an app's entry and bundle from the catalogue. version "" means the
+// one in the env file, and without one there the newest.
+func (a *appCmd) want(ctx context.Context, s *streams, app deployer.App, version string) (*wanted, error) {
+	if app.Recipe == "" {
+		err := fmt.Errorf("%s names no recipe", app.Path)
+		return nil, fault.Hint(err, "it needs a line TYPE=<recipe>")
+	}
+	client, err := a.open(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if version == "" {
+		version = app.Version
+	}
+	published, entry, err := client.Entry(ctx, app.Recipe, version)
+	if err != nil {
+		return nil, err
+	}
+	files, err := client.Bundle(ctx, entry)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := recipe.Load(files, recipe.Options{Name: published.Name, Compose: entry.Compose})
+	if err != nil {
+		return nil, err
+	}
+	desired, err := deployer.NewDesired(ctx, deployer.Input{App: app, Recipe: loaded, Entry: entry})
+	if err != nil {
+		return nil, err
+	}
+	return &wanted{app: app, client: client, entry: entry, desired: desired}, nil
+}
+
+// mark is what the history keeps of the catalogue.
+func (w *wanted) mark() deployer.CatalogueMark {
+	info := w.client.Info()
+	return deployer.CatalogueMark{Fingerprint: info.Fingerprint, Timestamp: info.Timestamp.Version, Snapshot: info.Snapshot.Version}
+}
+
+// connect opens the app's server and refuses a catalogue that is older than one
+// this swarm was deployed from: a machine that never saw the newer one cannot be
+// rolled back either.
+func (w *wanted) connect(ctx context.Context) (*deployer.Engine, error) {
+	engine, err := deployer.Connect(ctx, w.app.Server)
+	if err != nil {
+		return nil, err
+	}
+	mark := w.mark()
+	seen, err := engine.Seen(ctx, mark.Fingerprint)
+	if err == nil && (seen.Timestamp > mark.Timestamp || seen.Snapshot > mark.Snapshot) {
+		err = fault.New(fault.Refused, "the catalogue (timestamp %d, snapshot %d) is older than one this swarm has seen (timestamp %d, snapshot %d)",
+			mark.Timestamp, mark.Snapshot, seen.Timestamp, seen.Snapshot)
+		err = fault.Hint(err, "somebody serves an old copy: ask the publisher")
+	}
+	if err != nil {
+		engine.Close()
+		return nil, err
+	}
+	return engine, nil
+}

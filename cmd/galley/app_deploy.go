@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/galley-coop/galley/deployer"
+	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/registry"
+)
+
+type appPlanCmd struct {
+	oneApp  `embed:""`
+	Version string `arg:"" optional:"" help:"The version to plan for (default: the one in the env file, else the newest)."`
+	Fresh   bool   `help:"Plan for an empty server, and ask none: external networks and secrets are taken to exist."`
+}
+
+func (appPlanCmd) Help() string {
+	return `Examples:
+  galley app plan stats.example.org
+  galley app plan stats.example.org 1.3.0+5.2.0
+
+Nothing is changed. Exit code 0: nothing to do. 1: a deploy would change something.`
+}
+
+// Run shows the plan.
+func (c *appPlanCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
+	app, err := apps.find(c.oneApp)
+	if err != nil {
+		return err
+	}
+	w, err := apps.want(ctx, s, app, c.Version)
+	if err != nil {
+		return err
+	}
+	plan, err := c.plan(ctx, w)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		err = s.printJSON(plan)
+	} else {
+		err = plan.Render(s.out, deployer.RenderOptions{Color: s.colour})
+	}
+	if err == nil && !plan.Empty() {
+		return answered{fault.No}
+	}
+	return err
+}
+
+func (c *appPlanCmd) plan(ctx context.Context, w *wanted) (*deployer.Plan, error) {
+	if c.Fresh {
+		return deployer.NewPlan(w.desired, deployer.Fresh(w.desired.Stack))
+	}
+	engine, err := w.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+	return w.plan(ctx, engine)
+}
+
+func (w *wanted) plan(ctx context.Context, engine *deployer.Engine) (*deployer.Plan, error) {
+	current, err := engine.Current(ctx, w.desired.Stack.Name, w.desired.Stack)
+	if err != nil {
+		return nil, err
+	}
+	return deployer.NewPlan(w.desired, current)
+}
+
+type appDeployCmd struct {
+	oneApp        `embed:""`
+	Version       string        `arg:"" optional:"" help:"The version to deploy (default: the one in the env file, else the newest)."`
+	Yes           bool          `short:"y" help:"Deploy without asking."`
+	Timeout       time.Duration `help:"How long services may take to converge, pulling aside (default: the recipe's, else 5m)." placeholder:"5m"`
+	PullTimeout   time.Duration `help:"How long pulling images may take (default 10m)." placeholder:"10m"`
+	AllowUnvetted bool          `help:"Deploy an entry that the publisher's lint gate did not vet."`
+}
+
+func (appDeployCmd) Help() string {
+	return `Examples:
+  galley app deploy stats.example.org
+  galley app deploy stats.example.org 1.3.0+5.2.0 --yes
+
+The entry and every file come from the verified catalogue; every image is pinned
+to the entry's digest. All services are watched until they run, and what runs is
+compared with the entry. When anything fails the whole stack is put back.
+
+Exit codes: 0 converged and verified, 4 refused, 5 failed and put back,
+6 failed and not back (or unknown), 3 could not run, 130 interrupted before
+anything was changed.`
+}
+
+// Run plans, asks, deploys, and records the version in the env file.
+func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, grammar *cli, apps *appCmd) error {
+	app, err := apps.find(c.oneApp)
+	if err != nil {
+		return err
+	}
+	w, err := apps.want(ctx, s, app, c.Version)
+	if err != nil {
+		return err
+	}
+	if !w.entry.Lint.Vetted && !c.AllowUnvetted {
+		err := fault.New(fault.Refused, "%s %s is not vetted: its publisher has no lint gate", app.Recipe, w.entry.Version)
+		return fault.Hint(err, "--allow-unvetted deploys it all the same")
+	}
+	engine, err := w.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	plan, err := w.plan(ctx, engine)
+	if err != nil {
+		return err
+	}
+	if !s.json {
+		if err := plan.Render(s.out, deployer.RenderOptions{Color: s.colour}); err != nil {
+			return err
+		}
+	}
+	if !plan.Empty() && !c.Yes {
+		if err := s.confirm("Deploy this?", "--yes", grammar.NoInput); err != nil {
+			return err
+		}
+	}
+	return c.deploy(ctx, s, signals, w, engine, plan)
+}
+
+func (c *appDeployCmd) deploy(ctx context.Context, s *streams, signals *signals, w *wanted, engine *deployer.Engine, plan *deployer.Plan) error {
+	outcome, err := engine.Deploy(ctx, w.desired, plan, deployer.DeployOptions{
+		Limits:      deployer.Limits{Converge: c.Timeout, Pull: c.PullTimeout},
+		Credentials: credentials,
+		Report:      s.showEvent,
+		Hurry:       signals.hurry, Abort: signals.abort,
+		Catalogue: w.mark(),
+	})
+	if err != nil {
+		return err
+	}
+	kind, good := outcome.Kind()
+	if good {
+		if err := w.app.Record(w.entry.Version); err != nil {
+			return fault.Wrap(fault.Left, fmt.Errorf("the app runs %s, but its env file could not be written: %w", w.entry.Version, err))
+		}
+	}
+	if s.json {
+		if err := s.printJSON(outcome); err != nil {
+			return err
+		}
+		if good {
+			return nil
+		}
+		return answered{kind}
+	}
+	return s.printOutcome(w, outcome)
+}
+
+// showEvent prints one line of progress; machines get the outcome alone.
+func (s *streams) showEvent(e deployer.Event) {
+	if s.json {
+		return
+	}
+	if e.Service == "" {
+		s.notef("%6.1fs  %-8s  %s\n", e.Elapsed.Seconds(), e.Stage, oneLine(e.Message))
+		return
+	}
+	s.notef("%6.1fs  %-8s  %s: %s, %d of %d\n", e.Elapsed.Seconds(), e.Stage, e.Service, e.Phase, e.Running, e.Slots)
+}
+
+func (s *streams) printOutcome(w *wanted, o deployer.Outcome) error {
+	for _, dropped := range o.Dropped {
+		s.notef("galley: warning: the engine did not store %s\n", dropped)
+	}
+	kind, good := o.Kind()
+	if good {
+		s.printf("%s: %s %s in %s; %s\n", w.app.Domain, w.app.Recipe, w.entry.Version, o.Duration.Round(100*time.Millisecond), verified(o))
+		return nil
+	}
+	for _, f := range o.Failures {
+		if f.Error == "" && f.Health == "" && len(f.Logs) == 0 {
+			continue // not there yet when the deploy ended
+		}
+		s.notef("\nservice %s: %s\n", f.Service, oneLine(f.Error))
+		if f.Health != "" {
+			s.notef("  health check: %s\n", oneLine(f.Health))
+		}
+		for _, line := range f.Logs {
+			s.notef("  | %s\n", oneLine(line))
+		}
+	}
+	err := fault.New(kind, "%s: %s: %s", w.app.Domain, o.Verdict, o.Reason)
+	if o.State == deployer.StatePrevious {
+		return fault.Hint(err, "the stack is back where it was; volumes keep what the new version wrote")
+	}
+	return fault.Hint(err, "the stack is %s; galley app status %s shows it, and the next deploy starts from the journal", o.State, w.app.Domain)
+}
+
+func verified(o deployer.Outcome) string {
+	if o.Requested == 0 {
+		return fmt.Sprintf("converged, %d containers verified", o.Observed)
+	}
+	return fmt.Sprintf("converged, %d containers verified, %d on other nodes requested and not observed", o.Observed, o.Requested)
+}
+
+// credentials are the docker config's, for the nodes to pull with.
+func credentials(reference string) (string, error) {
+	login, err := registry.LoginFor(context.Background(), reference)
+	if err != nil {
+		return "", err
+	}
+	return deployer.EncodeAuth(login.Username, login.Password, login.IdentityToken, login.RegistryToken, login.Host)
+}

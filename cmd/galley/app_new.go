@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/galley-coop/galley/deployer"
+	"github.com/galley-coop/galley/recipe"
+)
+
+type appNewCmd struct {
+	Recipe string `arg:"" help:"The recipe, and the version when it is not to be the newest: matomo:1.2.0+5.1.0."`
+	Domain string `required:"" short:"d" help:"The app's domain." placeholder:"DOMAIN"`
+	Server string `default:"default" short:"s" help:"The docker context it will run on." placeholder:"SERVER"`
+}
+
+func (appNewCmd) Help() string {
+	return `Examples:
+  galley app new matomo --domain stats.example.org --server prod1
+  galley app new matomo:1.2.0+5.1.0 -d stats.example.org -s prod1
+
+It writes the env file from the recipe's sample and touches no server.`
+}
+
+// Run writes the app's env file.
+func (c *appNewCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
+	name, version, _ := strings.Cut(c.Recipe, ":")
+	client, err := apps.open(ctx, s)
+	if err != nil {
+		return err
+	}
+	published, entry, err := client.Entry(ctx, name, version)
+	if err != nil {
+		return err
+	}
+	files, err := client.Bundle(ctx, entry)
+	if err != nil {
+		return err
+	}
+	loaded, err := recipe.Load(files, recipe.Options{Name: published.Name, Compose: entry.Compose})
+	if err != nil {
+		return err
+	}
+	app, err := apps.dir().New(deployer.NewOptions{Sample: loaded, Recipe: published.Name, Version: entry.Version, Domain: c.Domain, Server: c.Server})
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.printJSON(appItem{app.Domain, app.Server, app.Recipe, app.Version, app.Path})
+	}
+	s.printf("%s %s will be %s\n", app.Recipe, app.Version, app.Domain)
+	s.printf("env file: %s\n", app.Path)
+	s.printf("next: edit it, then galley app secret generate %s, then galley app deploy %s\n", app.Domain, app.Domain)
+	return nil
+}
+
+// appItem is one app in a JSON answer.
+type appItem struct {
+	Domain  string `json:"domain"`
+	Server  string `json:"server"`
+	Recipe  string `json:"recipe"`
+	Version string `json:"version"`
+	Path    string `json:"path"`
+}
+
+type appLsCmd struct{}
+
+func (appLsCmd) Help() string { return "Examples:\n  galley app ls\n  galley app ls --output json" }
+
+// Run lists the env files. It asks no server.
+func (appLsCmd) Run(s *streams, apps *appCmd) error {
+	found, problems := apps.dir().Apps()
+	for _, problem := range problems {
+		s.notef("galley: warning: %s\n", oneLine(problem.Error()))
+	}
+	items := []appItem{}
+	var rows [][]string
+	for _, app := range found {
+		items = append(items, appItem{app.Domain, app.Server, app.Recipe, app.Version, app.Path})
+		rows = append(rows, []string{app.Domain, app.Server, app.Recipe, app.Version})
+	}
+	if s.json {
+		return s.printJSON(map[string]any{"apps": items})
+	}
+	if len(rows) == 0 {
+		s.notef("galley: note: there is no app in %s yet\n", apps.dir().Root)
+		return nil
+	}
+	return s.table([]string{"DOMAIN", "SERVER", "RECIPE", "VERSION"}, rows)
+}

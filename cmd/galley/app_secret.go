@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/galley-coop/galley/deployer"
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+type appSecretCmd struct {
+	Generate secretGenerateCmd `cmd:"" help:"Make the secrets that are missing."`
+	Insert   secretInsertCmd   `cmd:"" help:"Give a secret a value of your own."`
+	Ls       secretLsCmd       `cmd:"" help:"List what the app needs and the swarm has."`
+	Rm       secretRmCmd       `cmd:"" help:"Remove a secret."`
+}
+
+// secretsOf connects to the app's server and lists its secrets.
+func secretsOf(ctx context.Context, s *streams, apps *appCmd, one oneApp) (*wanted, *deployer.Engine, []deployer.SecretState, error) {
+	app, err := apps.find(one)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	w, err := apps.want(ctx, s, app, "")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	engine, err := w.connect(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	states, err := engine.Secrets(ctx, w.desired)
+	if err != nil {
+		engine.Close()
+		return nil, nil, nil, err
+	}
+	return w, engine, states, nil
+}
+
+// pick finds a secret by its key in the compose file or its name on the swarm.
+func pick(states []deployer.SecretState, name string) (deployer.SecretState, error) {
+	var known []string
+	for _, state := range states {
+		if state.Key == name || state.Name == name {
+			return state, nil
+		}
+		known = append(known, state.Key)
+	}
+	err := fault.New(fault.Usage, "the app has no secret %q", name)
+	return deployer.SecretState{}, fault.Hint(err, "it has %s", strings.Join(known, ", "))
+}
+
+type secretGenerateCmd struct {
+	oneApp  `embed:""`
+	Secrets []string `arg:"" optional:"" name:"secret" help:"Only these (default: all that are missing)."`
+	Show    bool     `help:"Print the values. They cannot be read back later."`
+}
+
+func (secretGenerateCmd) Help() string {
+	return `Examples:
+  galley app secret generate stats.example.org
+  galley app secret generate stats.example.org db_password --show
+
+A secret that exists keeps its value. Secrets marked generate=false in the env
+file are left for "galley app secret insert".`
+}
+
+// Run makes what is missing.
+func (c *secretGenerateCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
+	w, engine, states, err := secretsOf(ctx, s, apps, c.oneApp)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	for _, name := range c.Secrets {
+		if _, err := pick(states, name); err != nil {
+			return err
+		}
+	}
+	type made struct {
+		Key   string `json:"key"`
+		Name  string `json:"name"`
+		State string `json:"state"`
+		Value string `json:"value,omitempty"`
+	}
+	answer := []made{}
+	for _, state := range states {
+		asked := len(c.Secrets) == 0 || slices.Contains(c.Secrets, state.Key) || slices.Contains(c.Secrets, state.Name)
+		switch {
+		case !asked:
+			continue
+		case state.Exists:
+			answer = append(answer, made{Key: state.Key, Name: state.Name, State: "exists"})
+			continue
+		case !state.Generate:
+			answer = append(answer, made{Key: state.Key, Name: state.Name, State: "to be inserted"})
+			continue
+		}
+		value, err := deployer.Generate(state.SecretSpec, rand.Reader)
+		if err != nil {
+			return err
+		}
+		if err := engine.CreateSecret(ctx, w.desired.Stack.Name, state.Name, value); err != nil {
+			return err
+		}
+		one := made{Key: state.Key, Name: state.Name, State: "generated"}
+		if c.Show {
+			one.Value = string(value)
+		}
+		answer = append(answer, one)
+	}
+	if s.json {
+		return s.printJSON(map[string]any{"secrets": answer})
+	}
+	var rows [][]string
+	for _, m := range answer {
+		rows = append(rows, []string{m.Key, m.Name, m.State, m.Value})
+	}
+	if len(rows) == 0 {
+		s.printf("%s needs no secrets\n", w.app.Domain)
+		return nil
+	}
+	return s.table([]string{"SECRET", "NAME", "STATE", ""}, rows)
+}
+
+type secretInsertCmd struct {
+	oneApp `embed:""`
+	Secret string `arg:"" help:"The secret's key in the compose file."`
+	File   string `help:"Read the value from a file, byte for byte." placeholder:"FILE"`
+}
+
+func (secretInsertCmd) Help() string {
+	return `Examples:
+  galley app secret insert stats.example.org smtp_password      asks, without echo
+  pass show smtp | galley app secret insert stats.example.org smtp_password
+  galley app secret insert stats.example.org tls_key --file key.pem
+
+A value is never taken from the command line, where other users see it.`
+}
+
+// Run reads the value and creates the secret.
+func (c *secretInsertCmd) Run(ctx context.Context, s *streams, grammar *cli, apps *appCmd) error {
+	w, engine, states, err := secretsOf(ctx, s, apps, c.oneApp)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	state, err := pick(states, c.Secret)
+	if err != nil {
+		return err
+	}
+	value, err := c.value(s, grammar.NoInput)
+	if err != nil {
+		return err
+	}
+	if err := engine.CreateSecret(ctx, w.desired.Stack.Name, state.Name, value); err != nil {
+		return err
+	}
+	if s.json {
+		return s.printJSON(map[string]string{"key": state.Key, "name": state.Name, "state": "inserted"})
+	}
+	s.printf("secret %s is inserted as %s\n", state.Key, state.Name)
+	return nil
+}
+
+// value reads the secret from a file, a terminal without echo, or standard
+// input, whose last newline is not part of it.
+func (c *secretInsertCmd) value(s *streams, noInput bool) ([]byte, error) {
+	if c.File != "" {
+		return readLimited(c.File, 1<<20)
+	}
+	if terminal, ok := s.in.(*os.File); ok && s.ask && !noInput {
+		fmt.Fprintf(s.err, "Value of %s: ", c.Secret)
+		value, err := term.ReadPassword(int(terminal.Fd()))
+		fmt.Fprintln(s.err)
+		return value, err
+	}
+	value, err := io.ReadAll(io.LimitReader(s.in, 1<<20))
+	return bytes.TrimSuffix(value, []byte("\n")), err
+}
+
+type secretLsCmd struct {
+	oneApp `embed:""`
+}
+
+func (secretLsCmd) Help() string { return "Examples:\n  galley app secret ls stats.example.org" }
+
+// Run lists the app's secrets. Values are never shown: the swarm does not give
+// them back.
+func (c *secretLsCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
+	w, engine, states, err := secretsOf(ctx, s, apps, c.oneApp)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	if s.json {
+		return s.printJSON(map[string]any{"secrets": states})
+	}
+	if len(states) == 0 {
+		s.printf("%s needs no secrets\n", w.app.Domain)
+		return nil
+	}
+	var rows [][]string
+	for _, state := range states {
+		exists := "missing"
+		if state.Exists {
+			exists = "exists"
+		}
+		rows = append(rows, []string{state.Key, state.Name, exists, strings.Join(state.UsedBy, " ")})
+	}
+	return s.table([]string{"SECRET", "NAME", "STATE", "USED BY"}, rows)
+}
+
+type secretRmCmd struct {
+	oneApp `embed:""`
+	Secret string `arg:"" help:"The secret's key in the compose file."`
+	Yes    bool   `short:"y" help:"Remove without asking."`
+}
+
+func (secretRmCmd) Help() string {
+	return "Examples:\n  galley app secret rm stats.example.org smtp_password --yes\n\nThe value cannot be had again."
+}
+
+// Run removes one secret that no service uses.
+func (c *secretRmCmd) Run(ctx context.Context, s *streams, grammar *cli, apps *appCmd) error {
+	_, engine, states, err := secretsOf(ctx, s, apps, c.oneApp)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	state, err := pick(states, c.Secret)
+	if err != nil {
+		return err
+	}
+	if !state.Exists {
+		return fault.New(fault.Unavailable, "the swarm has no secret %q", state.Name)
+	}
+	if !c.Yes {
+		if err := s.confirm(fmt.Sprintf("Remove secret %s? Its value cannot be had again.", state.Name), "--yes", grammar.NoInput); err != nil {
+			return err
+		}
+	}
+	if err := engine.RemoveSecret(ctx, state); err != nil {
+		return err
+	}
+	if s.json {
+		return s.printJSON(map[string]string{"key": state.Key, "name": state.Name, "state": "removed"})
+	}
+	s.printf("secret %s is removed\n", state.Name)
+	return nil
+}

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/galley-coop/galley/catalogue"
+	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/registry"
+	"github.com/galley-coop/galley/rules"
+)
+
+type catalogueCmd struct {
+	Init   catalogueInitCmd   `cmd:"" help:"Make keys and a galley-catalogue.yml."`
+	Build  catalogueBuildCmd  `cmd:"" help:"Build the unsigned catalogue from every version of every source."`
+	Sign   catalogueSignCmd   `cmd:"" help:"Check a built catalogue, sign it, and publish it to a folder."`
+	Verify catalogueVerifyCmd `cmd:"" help:"Check every file of a published catalogue."`
+	Show   catalogueShowCmd   `cmd:"" help:"Show a recipe or a version of it."`
+}
+
+type catalogueInitCmd struct {
+	Dir  string `arg:"" default:"." help:"Where to make them."`
+	Name string `help:"The catalogue's name (default: the folder's)." placeholder:"NAME"`
+}
+
+func (catalogueInitCmd) Help() string {
+	return `Examples:
+  galley catalogue init
+  galley catalogue init catalogue --name our-coop
+
+It writes galley-catalogue.yml, root.json, and a key for each role in keys/.
+Nothing is overwritten. Keep keys/root.pem away from the machine that publishes.`
+}
+
+// Run makes the files and prints the root's fingerprint.
+func (c *catalogueInitCmd) Run(s *streams) error {
+	made, err := catalogue.Init(c.Dir, catalogue.InitOptions{Name: c.Name})
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.printJSON(made)
+	}
+	s.printf("config       %s\n", made.Config)
+	s.printf("keys         %s\n", made.Keys)
+	s.printf("root         %s\n", made.Root)
+	s.printf("fingerprint  %s\n", made.Fingerprint)
+	s.printf("next: name your sources in %s, then galley catalogue build\n", made.Config)
+	return nil
+}
+
+// catalogueConfig is the flag that build and sign share.
+type catalogueConfig struct {
+	Config string `short:"c" default:"galley-catalogue.yml" help:"The catalogue's configuration." placeholder:"FILE"`
+}
+
+type catalogueBuildCmd struct {
+	catalogueConfig `embed:""`
+	Build           string `default:"build" help:"Folder to build into; replaced as a whole." placeholder:"DIR"`
+	Report          string `help:"Write the run's report to a file, as JSON." placeholder:"FILE"`
+	NoCache         bool   `help:"Ask registries for everything, also for what does not change."`
+}
+
+func (catalogueBuildCmd) Help() string {
+	return `Examples:
+  galley catalogue build
+  galley catalogue build --build staging --report report.json
+
+A version is an annotated tag. Each is read at its tag, linted, its images
+resolved and its files bundled; a version that fails is left out, with the
+reason, and never stops the others. Exit code 1: a source could not be read.`
+}
+
+// Run builds and lists what was refused.
+func (c *catalogueBuildCmd) Run(ctx context.Context, s *streams) error {
+	config, err := catalogue.LoadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	options := registry.Options{Rewrites: config.Registries, Insecure: config.Insecure, UserAgent: "galley/" + buildVersion()}
+	if !c.NoCache {
+		options.CacheDir = cacheDir("registry")
+	}
+	resolver := registry.New(options)
+	defer resolver.Close()
+	report, err := catalogue.Build(ctx, config, catalogue.BuildOptions{
+		Output: c.Build, Resolver: resolver, Rules: rules.All(), CacheDir: cacheDir("git"),
+		Progress: s.showBuild,
+	})
+	s.status("")
+	if err != nil {
+		return err
+	}
+	if c.Report != "" {
+		if err := report.Write(c.Report); err != nil {
+			return err
+		}
+	}
+	if s.json {
+		err = s.printJSON(report)
+	} else {
+		err = s.printReport(report)
+	}
+	if err == nil && len(report.Failed()) > 0 {
+		return answered{fault.No}
+	}
+	return err
+}
+
+// showBuild shows how far a build is, on a terminal.
+func (s *streams) showBuild(e catalogue.Event) {
+	s.status("%s: %d of %d %s", e.Stage, e.Done, e.Total, e.Name)
+}
+
+func (s *streams) printReport(r *catalogue.Report) error {
+	var rows [][]string
+	for _, source := range r.Sources {
+		newest := "none"
+		if n := len(source.Published); n > 0 {
+			newest = source.Published[n-1]
+		}
+		rows = append(rows, []string{source.Name, fmt.Sprint(len(source.Published)), fmt.Sprint(len(source.Refused)), newest})
+	}
+	if err := s.table([]string{"RECIPE", "PUBLISHED", "REFUSED", "NEWEST"}, rows); err != nil {
+		return err
+	}
+	for _, source := range r.Failed() {
+		s.printf("failed: %s: %s\n", source.Name, oneLine(source.Error))
+	}
+	for _, source := range r.Sources {
+		if source.Error == "" && len(source.Published)+len(source.Refused) == 0 {
+			s.notef("galley: note: %s has no tags, so no versions\n", source.Name)
+		}
+		for _, refusal := range source.Refused {
+			s.printf("refused: %s %s: %s\n", refusal.Recipe, refusal.Version, oneLine(refusal.Reason))
+		}
+	}
+	s.printf("%d versions of %d recipes in %s; %d image references, %d requests, %.1f s\n",
+		r.Versions, r.Recipes, r.Output, r.Requests.References, r.Requests.Heads+r.Requests.Gets, r.Seconds)
+	return nil
+}
+
+type catalogueSignCmd struct {
+	catalogueConfig `embed:""`
+	Build           string `arg:"" default:"build" help:"The built catalogue."`
+	Public          string `default:"public" help:"Folder to publish to; what is there and still needed is kept." placeholder:"DIR"`
+	Keys            string `help:"Folder of the keys (default: keys beside the configuration)." placeholder:"DIR"`
+	Root            string `help:"Root metadata (default: root.json beside the configuration)." placeholder:"FILE"`
+}
+
+func (catalogueSignCmd) Help() string {
+	return `Examples:
+  galley catalogue sign
+  galley catalogue sign staging --public /srv/www/catalogue
+
+Everything in the built catalogue is hashed and validated again before it is
+signed, so building and signing may be two machines' work. Files come first and
+the timestamp last: a reader sees the old catalogue or the new one.`
+}
+
+// Run signs and says what the metadata's versions are.
+func (c *catalogueSignCmd) Run(ctx context.Context, s *streams) error {
+	config, err := catalogue.LoadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	beside := filepath.Dir(c.Config)
+	if c.Keys == "" {
+		c.Keys = filepath.Join(beside, "keys")
+	}
+	if c.Root == "" {
+		c.Root = filepath.Join(beside, "root.json")
+	}
+	signed, err := catalogue.Sign(ctx, catalogue.SignOptions{Build: c.Build, Public: c.Public, Keys: c.Keys, Root: c.Root, Expiry: config.Expiry})
+	if err != nil {
+		return err
+	}
+	for _, warning := range signed.Warnings {
+		s.notef("galley: warning: %s\n", oneLine(warning))
+	}
+	if s.json {
+		return s.printJSON(signed)
+	}
+	var rows [][]string
+	for _, role := range signed.Roles {
+		state := "unchanged"
+		if role.Signed {
+			state = "signed"
+		}
+		rows = append(rows, []string{role.Role, fmt.Sprint(role.Version), state, role.Expires.Format("2006-01-02")})
+	}
+	if err := s.table([]string{"ROLE", "VERSION", "", "EXPIRES"}, rows); err != nil {
+		return err
+	}
+	s.printf("%s: %d files, %d written; root %s\n", c.Public, signed.Files, signed.Written, catalogue.ShortFingerprint(signed.Fingerprint))
+	return nil
+}
+
+type catalogueVerifyCmd struct {
+	Location string `arg:"" name:"dir|url" help:"The published catalogue."`
+	Root     string `env:"GALLEY_ROOT" help:"Pinned root.json; without it the catalogue's own first root is taken." placeholder:"FILE"`
+}
+
+func (catalogueVerifyCmd) Help() string {
+	return `Examples:
+  galley catalogue verify public
+  galley catalogue verify https://catalogue.example.org --root root.json
+
+Of a folder every file is accounted for; of a web address everything that the
+catalogue names. Exit code 4: something is not what was signed.`
+}
+
+// Run verifies everything and names what is wrong.
+func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
+	options := catalogue.VerifyOptions{}
+	if c.Root != "" {
+		root, err := readLimited(c.Root, 1<<20)
+		if err != nil {
+			return fmt.Errorf("reading the pinned root: %w", err)
+		}
+		options.Root = root
+	}
+	v, err := catalogue.Verify(ctx, c.Location, options)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		if err := s.printJSON(v); err != nil {
+			return err
+		}
+		if len(v.Problems) > 0 {
+			return answered{fault.Refused}
+		}
+		return nil
+	}
+	for _, p := range v.Problems {
+		s.printf("%s %s\n", oneLine(p.File), oneLine(p.Reason))
+	}
+	if len(v.Problems) > 0 {
+		return fault.New(fault.Refused, "%s is not what was signed: %d problems, %d files checked", c.Location, len(v.Problems), v.Checked)
+	}
+	s.printf("%s: %d files, %d bytes, all as signed\n", c.Location, v.Checked, v.Bytes)
+	return nil
+}
+
+type catalogueShowCmd struct {
+	Recipe    string `arg:"" help:"A recipe, or a version of it: matomo@1.2.0+5.1.0."`
+	Catalogue string `env:"GALLEY_CATALOGUE" required:"" help:"The catalogue to read." placeholder:"URL|DIR"`
+	Root      string `env:"GALLEY_ROOT" help:"Pinned root.json of the catalogue." placeholder:"FILE"`
+}
+
+func (catalogueShowCmd) Help() string {
+	return `Examples:
+  galley catalogue show matomo --catalogue https://catalogue.example.org
+  galley catalogue show matomo@1.2.0+5.1.0`
+}
+
+// Run prints a recipe's versions, or one version's images.
+func (c *catalogueShowCmd) Run(ctx context.Context, s *streams) error {
+	name, version, one := strings.Cut(c.Recipe, "@")
+	client, err := openCatalogue(ctx, s, c.Catalogue, c.Root, trustDir())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if one {
+		return c.showEntry(ctx, s, client, name, version)
+	}
+	recipe, err := client.Recipe(ctx, name)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.printJSON(recipe)
+	}
+	s.printf("%s: %s\n", recipe.Name, recipe.Description)
+	var rows [][]string
+	for _, e := range recipe.Versions {
+		rows = append(rows, []string{e.Version, e.Date.Format("2006-01-02"), short(e.Commit), fmt.Sprint(len(e.Images)), verdictText(e.Lint)})
+	}
+	return s.table([]string{"VERSION", "DATE", "COMMIT", "IMAGES", "LINT"}, rows)
+}
+
+func (c *catalogueShowCmd) showEntry(ctx context.Context, s *streams, client *catalogue.Client, name, version string) error {
+	_, entry, err := client.Entry(ctx, name, version)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.printJSON(entry)
+	}
+	s.printf("%s %s\n", name, entry.Version)
+	s.printf("commit  %s, %s, %s\n", short(entry.Commit), entry.Date.Format("2006-01-02"), entry.Tagger)
+	s.printf("lint    %s\n", verdictText(entry.Lint))
+	s.printf("bundle  sha256:%s, %d bytes\n", entry.Bundle.SHA256, entry.Bundle.Size)
+	for _, line := range strings.Split(strings.TrimSpace(entry.Notes), "\n") {
+		if line != "" {
+			s.printf("notes   %s\n", oneLine(line))
+		}
+	}
+	var rows [][]string
+	for _, image := range entry.Images {
+		rows = append(rows, []string{image.Reference, strings.Join(image.Services, " "), image.Digest})
+		for _, p := range image.Platforms {
+			rows = append(rows, []string{"  " + p.Platform, "", p.Manifest})
+		}
+	}
+	return s.table([]string{"IMAGE", "SERVICES", "DIGEST"}, rows)
+}
+
+func verdictText(v catalogue.Verdict) string {
+	vetted := "not vetted"
+	if v.Vetted {
+		vetted = "vetted"
+	}
+	return fmt.Sprintf("%s (gate %s): %d errors, %d warnings, %d infos", vetted, v.Gate, v.Errors, v.Warnings, v.Infos)
+}

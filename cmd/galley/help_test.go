@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// TestEveryCommandHasExamples walks the grammar: a command that does not show how
+// it is used, or is explained by nothing, is not finished.
+func TestEveryCommandHasExamples(t *testing.T) {
+	parser, err := newParser(&cli{}, newStreams(strings.NewReader(""), io.Discard, io.Discard), func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := 0
+	err = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		if n, ok := node.(*kong.Node); ok && n.Type == kong.CommandNode && !n.Hidden && len(n.Children) == 0 {
+			commands++
+			checkHelp(t, n)
+		}
+		return next(nil)
+	})
+	if err != nil || commands < 20 {
+		t.Fatalf("%d commands were visited, error %v", commands, err)
+	}
+}
+
+func checkHelp(t *testing.T, n *kong.Node) {
+	path := strings.Fields(n.FullPath())[1:] // without "galley"
+	var command []string
+	for _, word := range path {
+		if !strings.HasPrefix(word, "<") {
+			command = append(command, word)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	if code := Main(append(command, "--help"), strings.NewReader(""), &stdout, &stderr); code != 0 || stderr.Len() > 0 {
+		t.Errorf("%v --help: exit code %d, standard error %q", command, code, stderr.String())
+	}
+	if !strings.Contains(stdout.String(), "Examples:") {
+		t.Errorf("galley %v --help has no examples:\n%s", command, stdout.String())
+	}
+	if !strings.Contains(stdout.String(), "galley "+strings.Join(command, " ")) {
+		t.Errorf("galley %v --help does not show the command:\n%s", command, stdout.String())
+	}
+	for _, flag := range n.Flags {
+		if flag.Help == "" {
+			t.Errorf("galley %v: flag --%s has no help", command, flag.Name)
+		}
+	}
+	if n.Help == "" {
+		t.Errorf("galley %v has no summary", command)
+	}
+}
+
+func TestErrorForm(t *testing.T) {
+	good := "galley: error: app \"x\" is not there\ngalley: hint: galley app ls lists them\n"
+	if err := checkError("", good, 3, false); err != nil {
+		t.Errorf("a good error: %v", err)
+	}
+	for name, stderr := range map[string]string{
+		"nothing said":     "",
+		"capital":          "galley: error: Something went wrong\n",
+		"full stop":        "galley: error: something went wrong.\n",
+		"type name":        "galley: error: *fs.PathError: x\n",
+		"two errors":       "galley: error: a\ngalley: error: b\n",
+		"hint first":       "galley: hint: a\ngalley: error: b\n",
+		"a stack below":    "galley: error: a\ngoroutine 1 [running]:\n",
+		"broken verb":      "galley: error: reading %!q(MISSING)\n",
+		"line not at last": "galley: error: a\nmore\n",
+	} {
+		if checkError("", stderr, 3, false) == nil {
+			t.Errorf("%s is taken for a good error: %q", name, stderr)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+// Command galley proofs recipes, publishes them as a signed catalogue, and
+// deploys them, verified, on a Docker Swarm. This package holds flags, printing
+// and exit codes; what a command does is in the packages below it.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
+
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// exitBug is the code of a recovered panic: sysexits' EX_SOFTWARE.
+const exitBug = 70
+
+// cli is the grammar. One command has one type, in a file of its own.
+type cli struct {
+	Output  string `enum:"text,json" default:"text" short:"o" help:"Format of the answer: ${enum}."`
+	NoInput bool   `help:"Never ask; what would be asked is refused."`
+
+	Lint       lintCmd       `cmd:"" help:"Check recipes and compose files against the rules."`
+	Explain    explainCmd    `cmd:"" help:"Print a rule's page."`
+	Recipe     recipeCmd     `cmd:"" help:"Look at a recipe."`
+	Registry   registryCmd   `cmd:"" help:"Ask image registries."`
+	Catalogue  catalogueCmd  `cmd:"" help:"Build, sign, verify and read catalogues."`
+	App        appCmd        `cmd:"" help:"Deploy apps from a verified catalogue, and look after them."`
+	Demo       demoCmd       `cmd:"" help:"Run the whole chain on sample recipes."`
+	DemoApp    demoAppCmd    `cmd:"" hidden:"" help:"The sample app that the demo deploys."`
+	Version    versionCmd    `cmd:"" help:"Print galley's version."`
+	Completion completionCmd `cmd:"" help:"Print the shell code that completes galley's commands."`
+}
+
+func main() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// Main runs one command line and returns its exit code. It is the whole program
+// without a process, for tests and for the demo.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	io := newStreams(stdin, stdout, stderr)
+	defer func() {
+		if cause := recover(); cause != nil {
+			code = io.bug(args, cause, debug.Stack())
+		}
+	}()
+	ctx, signals, stop := watchSignals(context.Background())
+	defer stop()
+
+	var grammar cli
+	exit := -1
+	parser, err := newParser(&grammar, io, func(code int) { exit = code })
+	if err != nil {
+		return io.bug(args, err, debug.Stack())
+	}
+	kongcompletion.Register(parser)
+	if len(args) == 0 { // nothing was asked for: say what could be, and that this was not it
+		_, _ = parser.Parse([]string{"--help"})
+		return fault.Usage.ExitCode()
+	}
+	parsed, err := parser.Parse(args)
+	if exit >= 0 { // --help was printed
+		return exit
+	}
+	io.json = wantsJSON(args, grammar.Output)
+	if err != nil {
+		return io.fail(usageError(args, err))
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.Bind(io, signals, &grammar)
+	err = parsed.Run()
+	if err == nil {
+		return 0
+	}
+	if errors.Is(err, context.Canceled) && fault.KindOf(err) == fault.Unavailable {
+		err = fault.New(fault.Interrupted, "interrupted; nothing was changed")
+	}
+	return io.fail(err)
+}
+
+// newParser reads the grammar. exit is called when help was printed.
+func newParser(grammar *cli, s *streams, exit func(int)) (*kong.Kong, error) {
+	return kong.New(grammar,
+		kong.Name("galley"),
+		kong.Description("galley proofs recipes, publishes them as a signed catalogue, and serves them aboard a swarm."),
+		kong.Writers(s.out, s.err),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
+		kong.ShortUsageOnError(),
+		kong.Vars{"version": buildVersion()},
+	)
+}
+
+// wantsJSON holds for a command line that kong could not parse to its end, too.
+func wantsJSON(args []string, parsed string) bool {
+	if parsed == "json" {
+		return true
+	}
+	for i, a := range args {
+		if a == "--output=json" || a == "-ojson" || (a == "--output" || a == "-o") && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return false
+}
+
+func usageError(args []string, err error) error {
+	command := "galley"
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil {
+		if selected := parse.Context.Command(); selected != "" {
+			command += " " + strings.SplitN(selected, " <", 2)[0]
+		}
+	}
+	return fault.Hint(fault.Wrap(fault.Usage, err), "%s --help tells what it takes", command)
+}
+
+// answered is returned by a command that printed its answer and only has the
+// exit code left to give.
+type answered struct{ kind fault.Kind }
+
+func (a answered) Error() string { return "the answer is no" }
+
+func (s *streams) fail(err error) int {
+	var done answered
+	if errors.As(err, &done) {
+		return done.kind.ExitCode()
+	}
+	code := fault.KindOf(err).ExitCode()
+	message, hint := oneLine(err.Error()), oneLine(fault.HintOf(err))
+	if s.json {
+		_ = json.NewEncoder(s.out).Encode(map[string]any{"error": map[string]any{"message": message, "hint": hint, "code": code}})
+		return code
+	}
+	fmt.Fprintf(s.err, "galley: error: %s\n", message)
+	if hint != "" {
+		fmt.Fprintf(s.err, "galley: hint: %s\n", hint)
+	}
+	return code
+}
+
+// bug reports a panic. The stack goes to standard error for the report, with
+// the arguments left out: they may name what is not ours to print.
+func (s *streams) bug(args []string, cause any, stack []byte) int {
+	name := "galley"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name += " " + args[0]
+	}
+	if s.json {
+		_ = json.NewEncoder(s.out).Encode(map[string]any{"error": map[string]any{"message": fmt.Sprint("bug: ", cause), "code": exitBug}})
+	}
+	fmt.Fprintf(s.err, "galley: error: this is a bug in galley: %v\n", cause)
+	fmt.Fprintf(s.err, "galley: hint: please report it with the lines below, the command (%s) and galley version %s\n", name, buildVersion())
+	fmt.Fprintf(s.err, "%s", stack)
+	return exitBug
+}
+
+// oneLine folds an error into one line: error texts carry bytes from recipes,
+// registries and engines.
+func oneLine(s string) string { return visible(strings.Join(strings.Fields(s), " ")) }
+
+// visible replaces control characters, which a terminal would obey.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 {
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/galley-coop/galley/internal/engine"
+	"github.com/galley-coop/galley/internal/localregistry"
+)
+
+var update = flag.Bool("update", false, "write what galley says into the scripts' golden files")
+
+// shared is the private engine of this package's tests, started by the first
+// that needs one.
+var shared = engine.Shared{Options: engine.Options{Swarm: true}}
+
+type withEngine struct{ m *testing.M }
+
+func (w withEngine) Run() int { return shared.Main(w.m) }
+
+// TestMain makes this test binary galley when it is run under that name, and
+// puts it on the PATH: a script, or a test, that runs galley runs this code.
+func TestMain(m *testing.M) {
+	testscript.Main(withEngine{m}, map[string]func(){"galley": main})
+}
+
+// TestScript runs the commands that need no engine. What the
+// scripts' commands do is told in scriptcommands_test.go.
+func TestScript(t *testing.T) {
+	testscript.Run(t, params(filepath.Join("testdata", "script")))
+}
+
+func params(dir string) testscript.Params {
+	return testscript.Params{
+		Dir: dir, Cmds: commands, Setup: setup,
+		UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
+	}
+}
+
+// setup gives a script a home, a cache and a docker config of its own, an engine
+// that does not answer, and git without the machine's configuration.
+func setup(env *testscript.Env) error {
+	home := filepath.Join(env.WorkDir, ".home")
+	for name, value := range isolated(home) {
+		env.Setenv(name, value)
+	}
+	if os.Getenv("GORACE") == "" { // the race detector sleeps a second at each exit
+		env.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
+	sample, err := filepath.Abs(filepath.Join("testdata", "recipe"))
+	if err != nil {
+		return err
+	}
+	env.Values[stageKey{}] = &stage{sample: sample}
+	return os.MkdirAll(home, 0o700)
+}
+
+// stage is what a script's commands share.
+type stage struct {
+	sample   string // the folder of the sample recipe
+	registry *localregistry.Registry
+	swarmStage
+}
+
+type stageKey struct{}
+
+func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+
+// isolated is the environment that keeps galley and git away from the machine's
+// configuration, below home.
+func isolated(home string) map[string]string {
+	return map[string]string{
+		"HOME": home, "XDG_CACHE_HOME": filepath.Join(home, "cache"),
+		"DOCKER_CONFIG": filepath.Join(home, "docker"), "DOCKER_HOST": "unix://" + filepath.Join(home, "no.sock"),
+		"GALLEY_DIR": filepath.Join(home, "galley"), "GALLEY_CATALOGUE": "", "GALLEY_ROOT": "", "NO_COLOR": "",
+		"GIT_CONFIG_GLOBAL": os.DevNull, "GIT_CONFIG_SYSTEM": os.DevNull,
+		"GIT_AUTHOR_NAME": "Mo Test", "GIT_AUTHOR_EMAIL": "mo@example.org", "GIT_AUTHOR_DATE": "2024-05-06T07:08:09Z",
+		"GIT_COMMITTER_NAME": "Mo Test", "GIT_COMMITTER_EMAIL": "mo@example.org", "GIT_COMMITTER_DATE": "2024-05-06T07:08:09Z",
+	}
+}

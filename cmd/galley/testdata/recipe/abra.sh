@@ -1,0 +1,1 @@
+export WELCOME_VERSION=v1
