@@ -191,7 +191,7 @@ func (c *catalogueSignCmd) Run(ctx context.Context, s *streams) error {
 		}
 		rows = append(rows, []string{role.Role, fmt.Sprint(role.Version), state, role.Expires.Format("2006-01-02")})
 	}
-	if err := s.table([]string{"ROLE", "VERSION", "", "EXPIRES"}, rows); err != nil {
+	if err := s.table([]string{"ROLE", "VERSION", "STATE", "EXPIRES"}, rows); err != nil {
 		return err
 	}
 	s.printf("%s: %d files, %d written; root %s\n", c.Public, signed.Files, signed.Written, catalogue.ShortFingerprint(signed.Fingerprint))
