@@ -50,11 +50,26 @@ var available = sync.OnceValue(func() error {
 		return fmt.Errorf("a private engine needs %s: on Debian, apt-get install %s",
 			strings.Join(missing, ", "), strings.Join(pkgs, " "))
 	}
+	if !cgroupsMounted("/sys/fs/cgroup") {
+		return errors.New("a private engine needs the control groups mounted under /sys/fs/cgroup: on Debian without systemd, apt-get install cgroupfs-mount")
+	}
 	if err := checkNamespaces(); err != nil {
 		return fmt.Errorf("a private engine needs mount, PID and network namespaces, as in a privileged container: %w", err)
 	}
 	return nil
 })
+
+// cgroupsMounted tells whether one of the two kinds of control groups is there:
+// the unified hierarchy, or the first one's device controller, which an engine
+// refuses to start without.
+func cgroupsMounted(root string) bool {
+	for _, name := range []string{"cgroup.controllers", "devices/tasks"} {
+		if _, err := os.Stat(filepath.Join(root, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
 
 // searchPath is PATH with the system directories that a user's PATH may lack, and
 // with first ahead of them when it is not empty.

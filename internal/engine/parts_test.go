@@ -337,3 +337,19 @@ func TestPoll(t *testing.T) {
 		t.Errorf("%v; want the deadline and the last error", err)
 	}
 }
+
+func TestCgroupsMounted(t *testing.T) {
+	for name, want := range map[string]bool{"cgroup.controllers": true, "devices/tasks": true, "cpu/tasks": false} {
+		root := t.TempDir()
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := cgroupsMounted(root); got != want {
+			t.Errorf("with %s mounted = %v, want %v", name, got, want)
+		}
+	}
+}

@@ -107,7 +107,7 @@ func (s *stage) openEngine(ctx context.Context) error {
 	s.note("starting a private engine with a swarm of its own")
 	private, err := engine.Start(ctx, engine.Options{Swarm: true})
 	if err != nil {
-		return fmt.Errorf("starting a private engine: %w", err)
+		return err
 	}
 	s.engine, s.host = private, private.Host()
 	return nil
