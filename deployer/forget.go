@@ -95,14 +95,14 @@ func (e *Engine) forgetRecords(ctx context.Context, stack string) error {
 	return nil
 }
 
-// ForgetImages removes the images of this node whose repository starts with
-// prefix ("127.0.0.1:5000/"): those of a registry that is about to end.
-func (e *Engine) ForgetImages(ctx context.Context, prefix string) error {
+// ForgetImages removes the images of this node that carry a label
+// ("galley.demo=1"), whatever they are called.
+func (e *Engine) ForgetImages(ctx context.Context, label string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	images, err := e.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", prefix+"*"))})
+	images, err := e.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", label))})
 	if err != nil {
-		return fmt.Errorf("listing images of %q: %w", prefix, err)
+		return fmt.Errorf("listing images with the label %q: %w", label, err)
 	}
 	for _, i := range images {
 		if _, err := e.api.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil && !errdefs.IsNotFound(err) {

@@ -28,11 +28,12 @@ const (
 
 // Holder is who holds a stack's lock.
 type Holder struct {
-	Owner  string    `json:"owner"` // user@host
-	PID    int       `json:"pid"`
-	Reason string    `json:"reason"`
-	Since  time.Time `json:"since"`
-	Token  string    `json:"token"` // tells two locks of one process apart
+	Owner   string    `json:"owner"` // user@host
+	PID     int       `json:"pid"`
+	Process string    `json:"process"` // processMark, "" when the system has none
+	Reason  string    `json:"reason"`
+	Since   time.Time `json:"since"`
+	Token   string    `json:"token"` // tells two locks of one process apart
 }
 
 // operator is who runs this process, for the lock and the history.
@@ -64,10 +65,10 @@ func (e *Engine) beatInterval() time.Duration { return cmp.Or(e.beatEvery, beatE
 func (e *Engine) staleTime() time.Duration    { return cmp.Or(e.staleAfter, staleAfter) }
 
 // Lock takes a stack's lock, or fails with who holds it. A lock whose holder
-// has not shown itself for staleAfter is taken over, and takeover says whose it
-// was.
+// has not shown itself for staleAfter, or was a process of this machine that is
+// gone, is taken over, and takeover says whose it was.
 func (e *Engine) Lock(ctx context.Context, stack, reason string) (lock *Lock, takeover string, err error) {
-	holder := Holder{Owner: operator(), PID: os.Getpid(), Reason: reason, Since: time.Now().UTC().Truncate(time.Second), Token: rand.Text()}
+	holder := Holder{Owner: operator(), PID: os.Getpid(), Process: processMark(), Reason: reason, Since: time.Now().UTC().Truncate(time.Second), Token: rand.Text()}
 	data, err := json.Marshal(holder)
 	if err != nil {
 		return nil, "", err
@@ -114,7 +115,7 @@ func (e *Engine) clearStale(ctx context.Context, stack string) (whose string, er
 	if err != nil {
 		return "", err
 	}
-	if beating {
+	if beating && !holder.died() {
 		err := fmt.Errorf("stack %q is locked by %s since %s, for %s", stack, holder.Owner, holder.Since.Format(time.DateTime), holder.Reason)
 		return "", fault.Hint(err, "wait until it is done; a lock whose holder is gone is taken over after %s", e.staleTime())
 	}

@@ -145,7 +145,7 @@ func TestForgetImages(t *testing.T) {
 	if _, err := r.Undeploy(t.Context(), r.stack, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.ForgetImages(t.Context(), r.lab.registry.Addr+"/forget/"); err != nil {
+	if err := r.ForgetImages(t.Context(), "seed=forget"); err != nil {
 		t.Fatal(err)
 	}
 	images, err := r.api.ImageList(t.Context(), image.ListOptions{All: true})

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/galley-coop/galley/internal/engine"
@@ -50,8 +51,17 @@ type stage struct {
 
 // Run plays the demo. The error is of the step that did not do what it should.
 func Run(ctx context.Context, o Options) (err error) {
+	runtime.LockOSThread() // see dieTogether
+	defer runtime.UnlockOSThread()
 	s := &stage{Options: o, started: time.Now()}
-	defer func() { err = errors.Join(err, s.close(err == nil)) }()
+	defer func() {
+		closing := s.close(err == nil)
+		if err != nil && closing != nil { // the step's error is the one that counts
+			s.note("not everything could be removed; the next demo tries again: %v", closing)
+			return
+		}
+		err = errors.Join(err, closing)
+	}()
 	if err := s.open(ctx); err != nil {
 		return err
 	}

@@ -33,6 +33,10 @@ var recipes embed.FS
 // placeholder is the registry in the sample recipes.
 const placeholder = "galley.example"
 
+// imageLabel marks the sample app's images, so that those of a killed demo are
+// found on an engine that outlives it.
+const imageLabel = "galley.demo"
+
 // homePrefix names the folders of demos in the temporary folder.
 const homePrefix = "galley-demo-"
 
@@ -95,7 +99,7 @@ func sampleBinary(self string) ([]byte, error) {
 // that each has a digest of its own.
 func sampleImage(binary []byte, version string) (v1.Image, error) {
 	image, err := localregistry.BinaryImage(binary, "linux/"+runtime.GOARCH, func(c *v1.Config) {
-		c.Labels = map[string]string{"org.opencontainers.image.version": version}
+		c.Labels = map[string]string{"org.opencontainers.image.version": version, imageLabel: "1"}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the sample app's image: %w", err)
@@ -217,8 +221,5 @@ func (s *stage) clearEngine(ctx context.Context) error {
 	if err := e.Forget(ctx, stack); err != nil {
 		return err
 	}
-	if s.registry == nil {
-		return nil
-	}
-	return e.ForgetImages(ctx, s.registry.Addr+"/")
+	return e.ForgetImages(ctx, imageLabel+"=1")
 }

@@ -53,6 +53,7 @@ func (s *stage) command(ctx context.Context, name string, args ...string) *exec.
 	command := exec.CommandContext(ctx, name, args...)
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 2 * time.Minute // what it takes to put a stack back
+	dieTogether(command)
 	command.Dir = s.home
 	command.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.path("home"), "XDG_CACHE_HOME=" + s.path("cache"),
