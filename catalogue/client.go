@@ -172,7 +172,7 @@ func (c *Client) unknownRecipe(ctx context.Context, name string) error {
 		names = append(names, item.Name)
 	}
 	err = fault.New(fault.Unavailable, "recipe %q is %w %s", name, ErrNotPublished, c.from.Location())
-	if like := near(name, names); len(like) > 0 {
+	if like := fault.Near(name, names); len(like) > 0 {
 		return fault.Hint(err, "did you mean %s?", strings.Join(like, ", "))
 	}
 	return fault.Hint(err, "it has %d recipes", len(names))
@@ -200,10 +200,10 @@ func (r *Recipe) suggest(version string) string {
 	for i := range r.Versions {
 		names = append(names, r.Versions[len(r.Versions)-1-i].Version)
 	}
-	if like := near(version, names); len(like) > 0 {
+	if like := fault.Near(version, names); len(like) > 0 {
 		return "did you mean " + strings.Join(like, ", ") + "?"
 	}
-	return "the newest are " + strings.Join(names[:min(maxSuggested, len(names))], ", ")
+	return "the newest are " + strings.Join(names[:min(3, len(names))], ", ")
 }
 
 // Versions lists the published versions of a recipe, ascending; none for one

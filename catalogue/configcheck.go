@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/recipe"
 	"github.com/galley-coop/galley/schemas"
 )
@@ -71,7 +72,7 @@ func unknownKey(steps []string) string {
 		group = steps[0]
 	}
 	known := configKeys[group]
-	if like := near(key, known); len(like) > 0 {
+	if like := fault.Near(key, known); len(like) > 0 {
 		return fmt.Sprintf("unknown key %q; did you mean %q?", key, like[0])
 	}
 	return fmt.Sprintf("unknown key %q; expected one of %s", key, strings.Join(known, ", "))

@@ -134,46 +134,13 @@ func (d Dir) notFound(domain, server string, apps []App, failed []error) error {
 
 // nearest are at most three domains that look like the one asked for.
 func nearest(domain string, apps []App) []string {
-	type candidate struct {
-		domain   string
-		distance int
-	}
-	var near []candidate
-	for _, a := range apps {
-		distance := editDistance(domain, a.Domain)
-		if first, _, _ := strings.Cut(a.Domain, "."); first == domain { // "cloud" for cloud.example.org
-			distance = 0
-		}
-		if distance <= max(2, len(domain)/4) && !slices.ContainsFunc(near, func(c candidate) bool { return c.domain == a.Domain }) {
-			near = append(near, candidate{a.Domain, distance})
-		}
-	}
-	slices.SortStableFunc(near, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
 	var names []string
-	for _, c := range near[:min(3, len(near))] {
-		names = append(names, c.domain)
-	}
-	return names
-}
-
-// editDistance counts the letters to change, add or leave out (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+	for _, a := range apps {
+		if !slices.Contains(names, a.Domain) { // one domain may be on several servers
+			names = append(names, a.Domain)
 		}
 	}
-	return row[len(b)]
+	return fault.Near(domain, names)
 }
 
 // NewOptions say what app to make.

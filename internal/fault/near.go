@@ -1,4 +1,4 @@
-package catalogue
+package fault
 
 import (
 	"slices"
@@ -8,9 +8,9 @@ import (
 // maxSuggested bounds the names of a "did you mean".
 const maxSuggested = 3
 
-// near lists the names that are most like name, the nearest first: those that
-// contain it, and those about a third of the letters away.
-func near(name string, names []string) []string {
+// Near lists at most three names that are most like name, the nearest first, for
+// a hint: those that contain it, and those about a third of the letters away.
+func Near(name string, names []string) []string {
 	type candidate struct {
 		name string
 		away int
@@ -21,22 +21,26 @@ func near(name string, names []string) []string {
 		if strings.Contains(n, strings.ToLower(name)) && name != "" {
 			away = min(away, 1)
 		}
-		if away <= 1+len(name)/3 {
+		if away <= min(1+len(name)/3, longest-1) {
 			found = append(found, candidate{n, away})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b candidate) int { return a.away - b.away })
 	var list []string
 	for _, c := range found[:min(maxSuggested, len(found))] {
-		list = append(list, c.name)
+		if c.away <= found[0].away+1 {
+			list = append(list, c.name)
+		}
 	}
 	return list
 }
 
+// longest is the length from which on names are not compared.
+const longest = 128
+
 // distance is the number of bytes to change, add or remove between a and b
 // (Levenshtein).
 func distance(a, b string) int {
-	const longest = 128
 	if len(a) > longest || len(b) > longest {
 		return longest
 	}
