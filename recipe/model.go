@@ -62,7 +62,14 @@ func (r *Recipe) Model(ctx context.Context, opts ModelOptions) (*types.Project, 
 // place. There is no other switch for it than the logger it shares.
 var quiet = sync.OnceFunc(func() { logrus.SetOutput(io.Discard) })
 
-func load(ctx context.Context, details types.ConfigDetails, skipValidation bool) (*types.Project, error) {
+// load calls compose-go, which panics on some values that only its validation,
+// were it not skipped, would have refused.
+func load(ctx context.Context, details types.ConfigDetails, skipValidation bool) (project *types.Project, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			project, err = nil, fmt.Errorf("a value is not of the kind that its place wants (%v)", cause)
+		}
+	}()
 	quiet()
 	return loader.LoadWithContext(ctx, details, func(o *loader.Options) {
 		o.SetProjectName("galley", true)

@@ -118,3 +118,20 @@ func BenchmarkModel(b *testing.B) {
 		}
 	}
 }
+
+// FuzzModel merges any two files: whatever compose-go thinks of them, it is an
+// error and not a panic.
+func FuzzModel(f *testing.F) {
+	f.Add(small, "services:\n  app:\n    environment: [SMTP=1]\n")
+	f.Add("services:\n  app:\n    ulimits: {nofile: 1}\n", "services:\n  app:\n    ulimits: {nofile: [1]}\n")
+	f.Add("services:\n  app:\n    models: {a: 1}\n    gpus: all\n    develop: 3\n", "services:\n  app:\n    deploy: {resources: {limits: 3}}\n    volumes: [3]\n")
+	f.Fuzz(func(t *testing.T, base, overlay string) {
+		r, err := Load(files("compose.yml", base, "compose.x.yml", overlay), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, skip := range []bool{true, false} {
+			_, _ = r.Model(context.Background(), ModelOptions{Files: []string{"compose.yml", "compose.x.yml"}, SkipValidation: skip})
+		}
+	})
+}
