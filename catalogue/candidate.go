@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -62,12 +63,12 @@ func (b *builder) readSource(ctx context.Context, s *builtSource) (err error) {
 	if branch, err := repo.DefaultBranch(); err == nil {
 		s.recipe.DefaultBranch = cleanLine(branch, 255)
 	}
-	var usable history
+	var usable []source.Version
 	for _, v := range versions {
 		reason := unusable(v)
 		if reason == "" {
 			usable = append(usable, v)
-			err = b.readVersion(ctx, s, repo, v, slices.Clip(usable))
+			err = b.readVersion(ctx, s, repo, v, history{repo, slices.Clip(usable)})
 		} else {
 			err = &refusal{reason: cleanLine(reason, maxLine)}
 		}
@@ -99,9 +100,16 @@ func unusable(v source.Version) string {
 // history is what rules may know of a recipe's past: the releases up to the
 // version that is judged. Tags that are no releases are refused one by one, and
 // later ones must not change the verdict about an older version.
-type history []source.Version
+type history struct {
+	repo     *source.Repository
+	versions []source.Version
+}
 
-func (h history) Versions(context.Context) ([]source.Version, error) { return h, nil }
+func (h history) Versions(context.Context) ([]source.Version, error) { return h.versions, nil }
+
+func (h history) Tree(ctx context.Context, commit string) (fs.FS, error) {
+	return h.repo.Tree(ctx, commit)
+}
 
 // readVersion reads, judges and bundles one version.
 func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.Repository, v source.Version, past history) error {
@@ -164,7 +172,7 @@ func entryOf(v source.Version, r *recipe.Recipe) Entry {
 // lint judges a version. A rule that panics leaves no verdict, so the version is
 // refused.
 func (b *builder) lint(ctx context.Context, s Source, r *recipe.Recipe, past history) (Verdict, error) {
-	target := lint.Target{Path: s.Name, Recipe: r, World: lint.World{History: past}}
+	target := lint.Target{Path: s.Name, Recipe: r, World: lint.World{History: lint.Remember(past)}}
 	result, err := lint.Run(ctx, []lint.Target{target}, b.opts.Rules, lint.Options{})
 	if ctx.Err() != nil {
 		return Verdict{}, ctx.Err()

@@ -79,6 +79,14 @@ type Finding struct {
 
 	// Source is the text of the line Start is on, for snippets.
 	Source string `json:"-"`
+	// Fails says that the finding is at or above the failing level of its target.
+	Fails bool `json:"-"`
+}
+
+// Suppressed is a finding that a comment hides, and why.
+type Suppressed struct {
+	Finding
+	Reason string `json:"reason"` // "" when the comment gives none
 }
 
 // Related is a second place of a finding and what it has to do with it.

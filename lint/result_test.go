@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"reflect"
 	"testing"
+
+	"github.com/galley-coop/galley/recipe"
+	"github.com/galley-coop/galley/schemas"
 )
 
 func TestEmptyResultHasLists(t *testing.T) {
@@ -70,5 +73,26 @@ func TestFailing(t *testing.T) {
 				t.Errorf("%v failing at %v = %v, want %v", test.severities, Severity(level), got, want)
 			}
 		}
+	}
+}
+
+func TestTheJSONIsWhatTheSchemaSays(t *testing.T) {
+	at := recipe.Position{Line: 1, Column: 1}
+	f := Finding{
+		Rule: "R004", Name: "unstable-tag", Severity: Warning, Message: "m", File: "compose.yml", Start: at, End: at,
+		Fix: &Fix{}, Fingerprint: "0123456789abcdef",
+	}
+	r := Result{
+		Findings: []Finding{f}, Suppressed: []Suppressed{{f, "why"}, {Finding: f}}, ListSuppressed: true,
+		Skipped: []Skip{{"R006", "published", ".", "offline"}},
+		Summary: Summary{Targets: 1, Files: 1, Warnings: 1, Suppressed: 2, Baselined: 3}, RuleSet: "rules-v1-00000000",
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	violations, err := schemas.Validate("lint-report", data)
+	if err != nil || len(violations) > 0 {
+		t.Errorf("violations = %+v, error = %v, of %s", violations, err, data)
 	}
 }

@@ -2,7 +2,9 @@ package lint
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -29,6 +31,8 @@ type Rule struct {
 type History interface {
 	// Versions are the recipe's tags as source.Repository.Versions orders them.
 	Versions(context.Context) ([]source.Version, error)
+	// Tree is the recipe as it stood at a commit.
+	Tree(ctx context.Context, commit string) (fs.FS, error)
 }
 
 // Catalogue is what is published of recipes. It is absent offline.
@@ -45,12 +49,52 @@ type Upstream interface {
 	Reachable(ctx context.Context, url string) error
 }
 
+// ImageFacts is what a registry says of an image reference.
+type ImageFacts struct {
+	Digest    string   // of the index, or of the manifest of an image without one
+	Index     bool     // the digest is an index's
+	Platforms []string // "linux/amd64", "linux/arm64/v8"
+}
+
+// ErrNoImage says that a registry answered, and has no such image.
+var ErrNoImage = errors.New("there is no such image")
+
+// Images is what registries say. It is absent offline.
+type Images interface {
+	// Image looks a reference up; ErrNoImage when it does not exist.
+	Image(ctx context.Context, reference string) (ImageFacts, error)
+	// Tags lists the tags of a reference's repository.
+	Tags(ctx context.Context, reference string) ([]string, error)
+}
+
+// Pins are the digests that a catalogue published. They are absent offline.
+type Pins interface {
+	// Digests are of the newest published version of a recipe, by normalised
+	// reference ("docker.io/library/nginx:1.27"); none when it is not published.
+	Digests(ctx context.Context, recipe string) (map[string]string, error)
+}
+
+// Settings are what a project's configuration tells the rules. The zero value
+// is right for a project without one.
+type Settings struct {
+	// Registries are the hosts images may come from ("docker.io",
+	// "ghcr.example"); none allows all.
+	Registries []string
+	// Platforms are those every image must have, for rules that ask registries.
+	Platforms []string
+	// MaxDomain is the longest domain, in characters, that names on the swarm are
+	// computed for; 0 means 45, what clients cut stack names to.
+	MaxDomain int
+}
+
 // World is what a rule may ask beyond the recipe's own files. Absent parts are
 // nil: a rule that needs one says Skip.
 type World struct {
 	History   History
 	Catalogue Catalogue
 	Upstream  Upstream
+	Images    Images
+	Pins      Pins
 }
 
 // Target is one recipe to be linted.
@@ -65,6 +109,18 @@ type Target struct {
 	// Loose keeps the recipe conventions away: the target is a compose file
 	// without a recipe's marks.
 	Loose bool
+	// Load is how Recipe was loaded, so that it can be loaded again from files
+	// that a fix or an editor changed, or as it stood at a commit.
+	Load recipe.Options
+	// Config is the project's for this target, nil for none.
+	Config *Config
+	// Focus leaves out the findings of all files but this one, named as the
+	// findings' files are; "" leaves out none.
+	Focus string
+
+	// Where the recipe's folder is on disk: below root, which nothing leads out
+	// of. Both are "" for a target that is not from disk.
+	root, below string
 }
 
 // Pass is one rule's look at one target. It is made by the engine and used by
@@ -73,9 +129,11 @@ type Pass struct {
 	Context context.Context
 	Recipe  *recipe.Recipe
 	World   World
+	// Settings are the project's.
+	Settings Settings
 
 	rule   *Rule
-	merged *merged
+	shared *shared
 	report func(Finding)
 	skip   func(reason string)
 }
@@ -147,5 +205,5 @@ func (p *Pass) Services() []Service {
 // interpolated with the sample's values. It is made once for all rules. A
 // recipe that does not merge gives the error.
 func (p *Pass) Model(overlay string) (*types.Project, error) {
-	return p.merged.model(p.Context, overlay)
+	return p.shared.model(p.Context, overlay)
 }

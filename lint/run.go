@@ -13,13 +13,29 @@ import (
 	"github.com/galley-coop/galley/recipe"
 )
 
-// Options say which rules run. The zero Options run every rule that is not Off.
+// Options say which rules run, and what becomes of their findings. The zero
+// Options run every rule that is not Off. Rules are named by ID, by name or by
+// family (the beginning of IDs: "S2", "S"). What is said here wins over what the
+// targets' configurations say.
 type Options struct {
-	// Only names the rules that run, by ID or name, Off ones too; empty means
-	// all that are not Off.
+	// Only names the rules that run, Off ones too; empty means all that are not
+	// Off.
 	Only []string
 	// Except names rules that do not run.
 	Except []string
+	// Enable names rules that run though they are Off.
+	Enable []string
+	// Levels are severities in place of the rules' own.
+	Levels map[string]Severity
+	// Settings are for every rule.
+	Settings Settings
+	// Ignores lets comments in the targets' files hide findings. Without it they
+	// are what they are: comments. A gate must not let those whom it judges
+	// decide what counts.
+	Ignores bool
+	// FailOn is the failing level: a severity's name or FailNever; "" takes that of
+	// each target's configuration, or error.
+	FailOn string
 }
 
 // RuleError is a rule, or the reading of a target, that panicked: a bug in
@@ -47,19 +63,19 @@ func (e *RuleError) Error() string {
 // opts that no rule has is an error of kind fault.Usage. When ctx ends, the
 // error is its cause, and there is no Result.
 func Run(ctx context.Context, targets []Target, rules []Rule, opts Options) (*Result, error) {
-	chosen, err := choose(rules, opts)
+	plans, err := plansFor(targets, rules, opts)
 	if err != nil {
 		return nil, err
 	}
 	looks := make([]look, len(targets))
 	err = parallel(ctx, len(targets), func(i int) {
-		looks[i].target = &targets[i]
-		looks[i].run(ctx, chosen)
+		looks[i] = look{target: &targets[i], plan: plans[targets[i].Config], opts: &opts}
+		looks[i].run(ctx)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return gather(looks, chosen), bugs(looks)
+	return gather(looks, plans), bugs(looks)
 }
 
 // parallel calls work for 0 to n-1 on all processors. It starts nothing more
@@ -79,26 +95,34 @@ func parallel(ctx context.Context, n int, work func(i int)) error {
 
 // look is all rules' look at one target.
 type look struct {
-	target   *Target
-	findings []Finding
-	skips    []Skip
-	bugs     []*RuleError
-	files    []string // as shown
+	target     *Target
+	plan       *plan
+	opts       *Options
+	findings   []Finding
+	suppressed []Suppressed
+	skips      []Skip
+	bugs       []*RuleError
+	files      []string // as shown
+	unused     []Finding
+	inUse      map[commentPlace]bool
 }
 
-func (l *look) run(ctx context.Context, rules []Rule) {
-	models := &merged{recipe: l.target.Recipe}
-	for i := range rules {
+func (l *look) run(ctx context.Context) {
+	models := &shared{recipe: l.target.Recipe}
+	settings := l.opts.Settings.over(l.target.Config)
+	for i := range l.plan.rules {
 		if ctx.Err() != nil {
 			return
 		}
-		if rules[i].RecipeOnly && l.target.Loose {
-			continue
+		if l.applies(&l.plan.rules[i]) {
+			l.check(ctx, &l.plan.rules[i], models, settings)
 		}
-		l.check(ctx, &rules[i], models)
 	}
 	l.settle()
 }
+
+// applies keeps the recipe conventions away from loose compose files.
+func (l *look) applies(rule *Rule) bool { return !rule.RecipeOnly || !l.target.Loose }
 
 // settle guards against rules that report places of no sense: they must not
 // stop the run either.
@@ -108,7 +132,7 @@ func (l *look) settle() {
 	defer l.recover(&Rule{})
 	texts := newTexts(l.target.Recipe)
 	l.files = texts.shown(l.target.Dir)
-	l.findings = texts.settle(reported, l.target.Dir)
+	l.sift(texts, texts.settle(reported, l.target.Dir))
 }
 
 // recover, deferred, turns a panic into a RuleError.
@@ -118,11 +142,11 @@ func (l *look) recover(rule *Rule) {
 	}
 }
 
-func (l *look) check(ctx context.Context, rule *Rule, models *merged) {
+func (l *look) check(ctx context.Context, rule *Rule, models *shared, settings Settings) {
 	defer l.recover(rule)
 	rule.Check(&Pass{
-		Context: ctx, Recipe: l.target.Recipe, World: l.target.World,
-		rule: rule, merged: models,
+		Context: ctx, Recipe: l.target.Recipe, World: l.target.World, Settings: settings,
+		rule: rule, shared: models,
 		report: func(f Finding) { l.findings = append(l.findings, f) },
 		skip: func(reason string) {
 			l.skips = append(l.skips, Skip{Rule: rule.ID, Name: rule.Name, Target: l.target.Path, Reason: reason})
@@ -130,22 +154,43 @@ func (l *look) check(ctx context.Context, rule *Rule, models *merged) {
 	})
 }
 
-func gather(looks []look, rules []Rule) *Result {
-	result := &Result{Findings: []Finding{}, Skipped: []Skip{}, RuleSet: RuleSet(rules)}
-	files := map[string]bool{}
+func gather(looks []look, plans map[*Config]*plan) *Result {
+	result := &Result{Findings: []Finding{}, Skipped: []Skip{}, files: map[string]bool{}}
 	for _, l := range looks {
 		result.Findings = append(result.Findings, l.findings...)
+		result.Suppressed = append(result.Suppressed, l.suppressed...)
 		result.Skipped = append(result.Skipped, l.skips...)
 		for _, name := range l.files {
-			files[name] = true
+			result.files[name] = true
 		}
 	}
-	result.Findings = sorted(result.Findings)
+	result.Findings = sorted(append(result.Findings, unusedIgnores(looks)...))
+	slices.SortStableFunc(result.Suppressed, func(a, b Suppressed) int { return compareFindings(a.Finding, b.Finding) })
+	result.Suppressed = slices.CompactFunc(result.Suppressed, func(a, b Suppressed) bool { return compareFindings(a.Finding, b.Finding) == 0 })
 	slices.SortStableFunc(result.Skipped, compareSkips)
 	result.Skipped = slices.Compact(result.Skipped)
 	result.Summary = summarise(result.Findings)
-	result.Summary.Targets, result.Summary.Files = len(looks), len(files)
+	result.Summary.Targets, result.Summary.Files = len(looks), len(result.files)
+	result.Summary.Suppressed = len(result.Suppressed)
+	result.nameRules(plans)
 	return result
+}
+
+// nameRules notes which rules ran. The set of several configurations is that of
+// all their rules.
+func (r *Result) nameRules(plans map[*Config]*plan) {
+	var all []Rule
+	r.ran = map[string]bool{}
+	for _, p := range plans {
+		all = append(all, p.rules...)
+		for _, rule := range p.rules {
+			r.ran[rule.ID] = true
+		}
+	}
+	for _, skip := range r.Skipped {
+		delete(r.ran, skip.Rule)
+	}
+	r.RuleSet = RuleSet(all)
 }
 
 // sorted puts findings in the order of the reports and drops those that say the

@@ -129,7 +129,7 @@ func (t *Text) Position(offset int) Position {
 // Offset is the byte at which p stands, clamped to the end of its line, or -1
 // when the file has no such line.
 func (t *Text) Offset(p Position) int {
-	if p.Line < 1 || p.Line > len(t.lines) {
+	if p.Line < 1 || p.Line > len(t.lines) || p.Column < 1 {
 		return -1
 	}
 	start, end := t.lines[p.Line-1], len(t.Bytes)

@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
+	"github.com/galley-coop/galley/lint"
 	"github.com/galley-coop/galley/recipe"
 )
 
@@ -27,6 +28,20 @@ var composeSpec = sync.OnceValues(func() (*jsonschema.Schema, error) {
 	}
 	return compiler.Compile("file:///compose-spec.json")
 })
+
+// composeIssuesOf is composeIssues, once for all rules that want them.
+func composeIssuesOf(p *lint.Pass, d *recipe.Document) ([]issue, error) {
+	type key struct{ *recipe.Document }
+	type answer struct {
+		issues []issue
+		err    error
+	}
+	a := lint.Once(p, key{d}, func() answer {
+		issues, err := composeIssues(d)
+		return answer{issues, err}
+	})
+	return a.issues, a.err
+}
 
 // composeIssues lists what the compose specification's schema finds in a
 // document. Values that hold variables are taken for whatever is wanted there.

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -141,8 +142,10 @@ func TestRulesSkipWithoutAWorld(t *testing.T) {
 			t.Errorf("rule %s skipped with %q, expected %q", rule, skipped[rule], reason)
 		}
 	}
-	if len(skipped) != 3 {
-		t.Errorf("skipped: %v; expected three rules", skipped)
+	for rule, reason := range skipped {
+		if reason != "no git history" && !strings.HasPrefix(reason, "offline: ") {
+			t.Errorf("rule %s skipped with %q; expected it to want a world", rule, reason)
+		}
 	}
 }
 
@@ -178,7 +181,7 @@ func TestAnnotated(t *testing.T) {
 	tests := []struct{ name, facts, want string }{
 		{"one", "lightweight: 1.0.0+1", `compose.yml:1:1-1 tag "1.0.0+1" is lightweight; expected an annotated one (git tag -a)`},
 		{"names that are no versions", "lightweight: archive, 2021-05-01, backup-2", ""},
-		{"wild versions", "lightweight: v1.0.3, 2.4.8", `compose.yml:1:1-1 tags "v1.0.3", "2.4.8" are lightweight; expected annotated ones (git tag -a)`},
+		{"wild versions", "lightweight: v1.0.3, 2.4.8", `compose.yml:1:1-1 tags "2.4.8", "v1.0.3" are lightweight; expected annotated ones (git tag -a)`},
 		{"many", "lightweight: 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6", `compose.yml:1:1-1 tags "1.0", "1.1", "1.2", "1.3", "1.4" and 2 more are lightweight; expected annotated ones (git tag -a)`},
 	}
 	for _, test := range tests {

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -14,119 +13,76 @@ import (
 
 	"github.com/galley-coop/galley/lint"
 	"github.com/galley-coop/galley/recipe"
-	"github.com/galley-coop/galley/recipe/source"
 )
-
-// facts is a World as an example states it: what git, the catalogue and the
-// network would answer.
-type facts struct {
-	versions    []source.Version
-	published   []string
-	silent      []string
-	history     bool
-	catalogue   bool
-	upstream    bool
-	unreachable error // what every question ends with, when set
-}
-
-func (f facts) world() lint.World {
-	var w lint.World
-	if f.history {
-		w.History = historyFacts{f}
-	}
-	if f.catalogue {
-		w.Catalogue = catalogueFacts{f}
-	}
-	if f.upstream {
-		w.Upstream = upstreamFacts{f}
-	}
-	return w
-}
-
-type historyFacts struct{ facts }
-
-func (h historyFacts) Versions(context.Context) ([]source.Version, error) {
-	return h.versions, h.unreachable
-}
-
-type catalogueFacts struct{ facts }
-
-func (c catalogueFacts) Versions(context.Context, string) ([]string, error) {
-	return c.published, c.unreachable
-}
-
-type upstreamFacts struct{ facts }
-
-func (u upstreamFacts) Reachable(_ context.Context, url string) error {
-	for _, silent := range u.silent {
-		if silent == url {
-			return errors.New("no such host")
-		}
-	}
-	return nil
-}
-
-// parseFacts reads lines of "what: a, b".
-func parseFacts(t testing.TB, text string) facts {
-	t.Helper()
-	var f facts
-	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-		what, list, _ := strings.Cut(line, ":")
-		var items []string
-		for _, item := range strings.Split(list, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				items = append(items, item)
-			}
-		}
-		switch what {
-		case "annotated", "lightweight":
-			f.history = true
-			for _, name := range items {
-				v := source.Version{Name: name, Annotated: what == "annotated"}
-				v.Parsed, _ = recipe.ParseVersion(name)
-				f.versions = append(f.versions, v)
-			}
-		case "published":
-			f.catalogue, f.published = true, items
-		case "silent", "answers":
-			f.upstream = true
-			if what == "silent" {
-				f.silent = items
-			}
-		default:
-			t.Fatalf("no fact is called %q", what)
-		}
-	}
-	return f
-}
 
 // example is what a page lays over the base recipe.
 type example struct {
-	files   map[string]string
-	removed []string
+	laid
+	earlier map[string]*laid // by version
 	facts   facts
 }
+
+// laid are files that are laid over the base recipe's, those that are changed,
+// and those taken away.
+type laid struct {
+	files   map[string]string
+	changes map[string]string // diffs, by path
+	removed []string
+}
+
+func newLaid() laid { return laid{files: map[string]string{}, changes: map[string]string{}} }
 
 var fence = regexp.MustCompile("(?ms)^```([a-z]+)(?: ([^\n]+))?\n(.*?)^```$")
 
 // parseExample reads the fenced blocks of one section of a page: a file's
-// language and path, "removed" and a path, or "facts".
+// language and path, "diff" and the path of a file of the base, "removed" and a
+// path, or "facts". A path of the form "version@path" is a file of that version,
+// which the facts must name.
 func parseExample(t *testing.T, section string) example {
 	t.Helper()
-	e := example{files: map[string]string{}}
+	e := example{laid: newLaid(), earlier: map[string]*laid{}}
 	for _, block := range fence.FindAllStringSubmatch(section, -1) {
-		switch language, name, text := block[1], block[2], block[3]; {
+		language, name, text := block[1], block[2], block[3]
+		to := &e.laid
+		if version, path, ok := strings.Cut(name, "@"); ok {
+			if e.earlier[version] == nil {
+				files := newLaid()
+				e.earlier[version] = &files
+			}
+			to, name = e.earlier[version], path
+		}
+		switch {
 		case language == "facts":
 			e.facts = parseFacts(t, text)
 		case language == "removed":
-			e.removed = append(e.removed, name)
+			to.removed = append(to.removed, name)
 		case name == "":
 			t.Fatalf("a block of %s names no file", language)
+		case language == "diff":
+			to.changes[name] = text
 		default:
-			e.files[name] = text
+			to.files[name] = text
 		}
 	}
 	return e
+}
+
+// world is what the example's facts say; a version that it states no files of has
+// the base recipe's.
+func (e example) world(t *testing.T, base fstest.MapFS) lint.World {
+	t.Helper()
+	f := e.facts
+	f.trees = map[string]fstest.MapFS{}
+	for _, v := range f.versions {
+		f.trees[v.Commit] = base
+	}
+	for version, files := range e.earlier {
+		if f.trees[version] == nil {
+			t.Errorf("files of version %q, which no fact names", version)
+		}
+		f.trees[version] = files.over(t, base)
+	}
+	return f.world()
 }
 
 // sections cuts a page at its "## " headings.
@@ -158,20 +114,55 @@ func baseRecipe(t testing.TB) fstest.MapFS {
 	return files
 }
 
-func (e example) over(base fstest.MapFS) fstest.MapFS {
+func (l laid) over(t *testing.T, base fstest.MapFS) fstest.MapFS {
+	t.Helper()
 	files := maps.Clone(base)
-	for name, text := range e.files {
+	for name, text := range l.files {
 		files[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	for _, name := range e.removed {
+	for name, diff := range l.changes {
+		if base[name] == nil {
+			t.Fatalf("a diff of %q, which the base recipe does not have", name)
+		}
+		files[name] = &fstest.MapFile{Data: []byte(patch(t, string(base[name].Data), diff))}
+	}
+	for _, name := range l.removed {
 		delete(files, name)
 	}
 	return files
 }
 
+// patch applies a diff without line numbers: hunks, divided by lines "@@", of
+// lines that start with " ", "-" or "+". What a hunk expects must stand in the
+// text once.
+func patch(t *testing.T, text, diff string) string {
+	t.Helper()
+	for _, hunk := range strings.Split(diff, "@@\n") {
+		var before, after strings.Builder
+		for line := range strings.Lines(hunk) {
+			switch {
+			case strings.HasPrefix(line, "-"):
+				before.WriteString(line[1:])
+			case strings.HasPrefix(line, "+"):
+				after.WriteString(line[1:])
+			default:
+				before.WriteString(strings.TrimPrefix(line, " "))
+				after.WriteString(strings.TrimPrefix(line, " "))
+			}
+		}
+		text = "\n" + text
+		if n := strings.Count(text, "\n"+before.String()); n != 1 {
+			t.Fatalf("the lines\n%sstand in the base %d times; expected once", before.String(), n)
+		}
+		text = strings.Replace(text, "\n"+before.String(), "\n"+after.String(), 1)[1:]
+	}
+	return text
+}
+
 // run lints files as a recipe with all rules.
 func run(t testing.TB, files fs.FS, world lint.World, opts lint.Options) *lint.Result {
 	t.Helper()
+	opts.Ignores = true
 	r, err := recipe.Load(files, recipe.Options{})
 	if err != nil {
 		t.Fatalf("loading the recipe: %v", err)

@@ -15,7 +15,8 @@ type image struct {
 	service string
 	node    recipe.Node
 	reading expansion
-	err     error // why the text is no image reference
+	ref     registry.Reference // what the text says, a placeholder's part in it included
+	err     error              // why the text is no image reference
 	tag     string
 	// tagFrom and tagTo are bytes of the reading's text, 0 and 0 without a tag.
 	tagFrom, tagTo int
@@ -25,6 +26,20 @@ type image struct {
 // it the image of many services. Variables have their defaults first; when judge
 // then finds nothing, they are as a deploy of the unedited sample fills them in.
 func eachImage(p *lint.Pass, judge func(image) (reported bool)) {
+	type key struct{}
+	for _, reading := range lint.Once(p, key{}, func() [][]image { return readings(p) }) {
+		for _, i := range reading {
+			if judge(i) {
+				break
+			}
+		}
+	}
+}
+
+// readings are the images of all services, each as the defaults give it and,
+// where that differs, as an unedited sample would.
+func readings(p *lint.Pass) [][]image {
+	var all [][]image
 	v := recipeValues(p.Recipe)
 	seen := map[recipe.Range]bool{}
 	for _, service := range p.Services() {
@@ -35,19 +50,20 @@ func eachImage(p *lint.Pass, judge func(image) (reported bool)) {
 		seen[node.Range()] = true
 		v.deployed = false
 		reading := v.expand(node.Text())
-		if judge(readImage(service.Name, node, reading)) {
-			continue
-		}
+		both := []image{readImage(service.Name, node, reading)}
 		v.deployed = true
 		if other := v.expand(node.Text()); other.text != reading.text {
-			judge(readImage(service.Name, node, other))
+			both = append(both, readImage(service.Name, node, other))
 		}
+		all = append(all, both)
 	}
+	return all
 }
 
 func readImage(service string, node recipe.Node, reading expansion) image {
 	i := image{service: service, node: node, reading: reading}
-	if _, err := registry.ParseReference(reading.text); err != nil && !reading.guessed() {
+	ref, err := registry.ParseReference(reading.text)
+	if i.ref = ref; err != nil && !reading.guessed() {
 		i.err = err
 	}
 	name, _, _ := strings.Cut(reading.text, "@")

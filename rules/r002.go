@@ -58,7 +58,12 @@ func switchedOff(check recipe.Node) (off recipe.Node, how string) {
 }
 
 // fallback is a value with each variable replaced by its default.
-func fallback(text string) string { return values{}.expand(text).text }
+func fallback(text string) string {
+	if !strings.Contains(text, "$") {
+		return text
+	}
+	return values{}.expand(text).text
+}
 
 // definedElsewhere tells whether an overlay's service is a patch of one that
 // stands in the base file or in another overlay, where it is judged itself.

@@ -9,6 +9,7 @@ package rules
 
 import (
 	"embed"
+	"slices"
 	"strings"
 
 	"github.com/galley-coop/galley/lint"
@@ -19,11 +20,22 @@ var pages embed.FS
 
 // All lists every rule, sorted by ID. The slice is the caller's own.
 func All() []lint.Rule {
-	return []lint.Rule{
+	rules := []lint.Rule{
 		r001, r002, r003, r004, r005, r006, r007, r008,
 		r009, r010, r011, r012, r013, r014, r015, r016,
 		s201, s202, s203,
 	}
+	// One line for each family, in a file of its own.
+	rules = append(rules, shapeRules()...)
+	rules = append(rules, versionRules()...)
+	rules = append(rules, environmentRules()...)
+	rules = append(rules, ignoreRules()...)
+	rules = append(rules, deployRules()...)
+	rules = append(rules, securityRules()...)
+	rules = append(rules, imageRules()...)
+	rules = append(rules, styleRules()...)
+	slices.SortFunc(rules, func(a, b lint.Rule) int { return strings.Compare(a.ID, b.ID) })
+	return rules
 }
 
 // Page is the page of the rule with that ID, Markdown: why it is, a bad and a

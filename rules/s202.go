@@ -15,7 +15,7 @@ var s202 = lint.Rule{
 // same form as the base.
 func checkComposeSchema(p *lint.Pass) {
 	for _, d := range p.Recipe.Documents() {
-		issues, err := composeIssues(d)
+		issues, err := composeIssuesOf(p, d)
 		if err != nil {
 			p.Skip(err.Error())
 			return

@@ -21,10 +21,11 @@ var s203 = lint.Rule{
 const stackSchema = "stack"
 
 // checkStackSchema says nothing of what S202 has found: a key that compose does
-// not know is not swarm's trouble.
+// not know is not swarm's trouble. Keys that are dropped and unsafe besides are
+// left to the rules that say both.
 func checkStackSchema(p *lint.Pass) {
 	for _, d := range p.Recipe.Documents() {
-		known, err := composeIssues(d)
+		known, err := composeIssuesOf(p, d)
 		if err != nil {
 			p.Skip(err.Error())
 			return
@@ -70,6 +71,9 @@ func stackIssue(d *recipe.Document, v schemas.Violation) (issue, bool) {
 	}
 	switch v.Kind {
 	case "additional_property_not_allowed":
+		if spokenOf(path, n) {
+			return issue{}, false
+		}
 		i.key, i.text = true, notForSwarm(path)
 		return i, true
 	case "required":

@@ -64,7 +64,7 @@ func TestStackSchema(t *testing.T) {
 		want          []string
 	}{
 		{"what a swarm takes", service("image: a:1\ncap_add: [A]\ninit: true\nenvironment: {A: b, C: 1, D:}\nports: [80, '80:80', {target: 80, published: 80, mode: host}]\nvolumes: ['a:/a', {type: tmpfs, target: /x, tmpfs: {size: 5}}]\nnetworks: {a: , b: {aliases: [c]}}\nulimits: {nofile: 5, nproc: {soft: 1, hard: 2}}\nhealthcheck: {test: a, interval: 1m30s, start_interval: 2s}\ndeploy: {mode: global, resources: {limits: {cpus: '0.5', memory: 1G, pids: 3}}}\nx-a: 1"), nil},
-		{"dropped", service("restart: always\ncontainer_name: abc\nlinks: [b]\npid: host"), []string{
+		{"dropped", service("restart: always\ncontainer_name: abc\nlinks: [b]\npid: service:b"), []string{
 			"3:5-12 " + deploy + `ignores the key "restart" in services.app; use deploy.restart_policy`,
 			"4:5-19 " + deploy + `ignores the key "container_name" in services.app; swarm names containers itself`,
 			"5:5-10 " + deploy + `ignores the key "links" in services.app; use a shared network`,

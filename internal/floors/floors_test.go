@@ -29,6 +29,7 @@ var owners = map[string][]string{
 	"github.com/compose-spec/compose-go/v2/loader":         {"recipe"},
 	"github.com/compose-spec/compose-go/v2/cli":            {"recipe"},
 	"github.com/theupdateframework/go-tuf":                 {"catalogue/trust"},
+	"github.com/owenrumney/go-sarif":                       {"lint/report"},
 	"github.com/alecthomas/kong":                           {"cmd"},
 	"github.com/santhosh-tekuri/jsonschema":                {"rules"},
 	"github.com/xeipuuv/gojsonschema":                      {"schemas"},

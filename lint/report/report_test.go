@@ -54,6 +54,74 @@ func full() *lint.Result {
 	}
 }
 
+// oddFile is a name that every format has to write with care.
+const oddFile = `my apps/ü, 100%: <"50">&'x'/compose.yml`
+
+// odd is a result with names and texts that formats have signs for, of a file with
+// CRLF line ends, and with suppressed and baselined findings.
+func odd() *lint.Result {
+	r := &lint.Result{
+		Findings: []lint.Finding{
+			{
+				Rule: "S245", Name: "sexagesimal-number", Severity: lint.Error, Fails: true,
+				Message: "\"22:22\" is read as ${X:-1342} | {0} [a](b) *c* _d_ @e 100%, <b>&amp;</b> ]]> ::error::",
+				File:    oddFile, Start: pos(2, 15), End: pos(2, 20), Fingerprint: "00000000000000aa",
+				Source: "  ü🐳: [80:80, 22:22]",
+				Fix: &lint.Fix{Message: "put both in quotes, \"a,b\"", Safe: true, Edits: []lint.Edit{
+					{File: oddFile, Start: pos(2, 15), End: pos(2, 15), Text: "\""},
+					{File: oddFile, Start: pos(2, 20), End: pos(2, 20), Text: "\""},
+				}},
+			},
+			{
+				Rule: "S203", Name: "stack-schema", Severity: lint.Warning, Fails: true, Message: "two lines of \"é\"",
+				File: oddFile, Start: pos(3, 4), End: pos(4, 3), Fingerprint: "00000000000000ab",
+				Source:  "  é: |",
+				Related: []lint.Related{{File: oddFile, Start: pos(2, 3), End: pos(2, 5), Message: "see [there](1)"}},
+				Fix: &lint.Fix{Message: "join them", Edits: []lint.Edit{
+					{File: oddFile, Start: pos(4, 1), End: pos(4, 3), Text: "é"},
+					{File: oddFile, Start: pos(3, 4), End: pos(3, 7), Text: ""},
+				}},
+			},
+			{
+				Rule: "S203", Name: "stack-schema", Severity: lint.Info, Message: "the same again",
+				File: "z.yml", Start: pos(1, 1), End: pos(9, 9), Fingerprint: "00000000000000ab", Source: "z: 1",
+				Fix: &lint.Fix{Message: "in two files", Edits: []lint.Edit{
+					{File: "z.yml", Start: pos(1, 1), End: pos(1, 2), Text: "y"}, {File: "y.yml", Start: pos(1, 1), End: pos(1, 2), Text: "z"},
+				}},
+			},
+		},
+		Suppressed: []lint.Suppressed{
+			{Finding: lint.Finding{Rule: "R004", Name: "unstable-tag", Severity: lint.Warning, Message: `"latest" is an unstable tag`,
+				File: "z.yml", Start: pos(2, 1), End: pos(2, 2), Fingerprint: "00000000000000ac"}, Reason: "built | here"},
+			{Finding: lint.Finding{Rule: "R004", Name: "unstable-tag", Severity: lint.Warning, Message: "without a reason",
+				File: "z.yml", Start: pos(3, 1), End: pos(3, 2), Fingerprint: "00000000000000ad"}},
+		},
+		ListSuppressed: true,
+		Summary:        lint.Summary{Targets: 1, Files: 2, Errors: 1, Warnings: 1, Infos: 1, Suppressed: 2, Baselined: 4},
+		RuleSet:        "rules-v1-01234567",
+	}
+	return r
+}
+
+// oddLine is what stands in oddFile.
+func oddLine(file string, n int) (string, bool) {
+	lines := []string{"x:", "  ü🐳: [80:80, 22:22]", "  é: |", "  éa"}
+	if file != oddFile || n < 1 || n > len(lines) {
+		return "", false
+	}
+	return lines[n-1], true
+}
+
+func someRules() []lint.Rule {
+	return []lint.Rule{
+		{ID: "A000", Name: "not-found", Summary: "finds nothing"},
+		{ID: "R004", Name: "unstable-tag", Summary: "no image uses a tag that moves", Severity: lint.Warning},
+		{ID: "S245", Name: "sexagesimal-number", Summary: "ports are in quotes", Severity: lint.Warning, Off: true},
+	}
+}
+
+func somePage(id string) (string, bool) { return "# " + id + "\n\nA page with {0}.\n", id == "R004" }
+
 func clean() *lint.Result {
 	return &lint.Result{Summary: lint.Summary{Targets: 1, Files: 1}, RuleSet: "rules-v1-01234567"}
 }
@@ -78,6 +146,19 @@ func TestGolden(t *testing.T) {
 		{"full.json", full(), Options{Format: JSON}},
 		{"clean.txt", clean(), Options{Format: Text}},
 		{"clean.json", clean(), Options{Format: JSON}},
+		{"odd.txt", odd(), Options{}},
+		{"odd.links.txt", odd(), Options{Links: true, Root: "file://cook/srv/a b"}},
+		{"odd.json", odd(), Options{Format: JSON}},
+	}
+	for _, format := range []Format{JSONLines, SARIF, GitHub, GitLab, JUnit, Checkstyle, RDJSON, Markdown} {
+		for name, r := range map[string]*lint.Result{"full": full(), "odd": odd(), "clean": clean()} {
+			opts := Options{Format: format, Version: "1.2.3", Rules: someRules(), Page: somePage, Line: oddLine}
+			tests = append(tests, struct {
+				file   string
+				result *lint.Result
+				opts   Options
+			}{name + "." + string(format), r, opts})
+		}
 	}
 	for _, test := range tests {
 		t.Run(test.file, func(t *testing.T) {
@@ -100,7 +181,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestJSONIsWhatItsSchemaSays(t *testing.T) {
-	for name, r := range map[string]*lint.Result{"full": full(), "clean": clean()} {
+	for name, r := range map[string]*lint.Result{"full": full(), "odd": odd(), "clean": clean()} {
 		violations, err := schemas.Validate("lint-report", []byte(write(t, r, Options{Format: JSON})))
 		if err != nil {
 			t.Fatal(err)
@@ -152,10 +233,12 @@ func TestNothingATerminalObeysIsWritten(t *testing.T) {
 	for i := range r.Skipped {
 		r.Skipped[i].Target, r.Skipped[i].Reason = r.Findings[0].Message, r.Findings[0].Message
 	}
-	for _, opts := range []Options{{}, {Format: JSON}} {
-		for _, c := range write(t, r, opts) {
+	r.Suppressed = []lint.Suppressed{{Finding: r.Findings[0], Reason: r.Findings[0].Message}}
+	r.ListSuppressed = true
+	for _, format := range Formats() {
+		for _, c := range write(t, r, Options{Format: Format(format)}) {
 			if c != '\n' && unsafeRune(c) {
-				t.Errorf("%q wrote %U", opts.Format, c)
+				t.Errorf("%q wrote %U", format, c)
 			}
 		}
 	}
@@ -175,13 +258,16 @@ func TestEscapedJSONMeansTheSame(t *testing.T) {
 }
 
 func TestParseFormat(t *testing.T) {
-	for name, want := range map[string]Format{"": Text, "text": Text, "json": JSON} {
+	for name, want := range map[string]Format{"": Text, "text": Text, "json": JSON, "rdjson": RDJSON} {
 		if got, err := ParseFormat(name); err != nil || got != want {
 			t.Errorf("ParseFormat(%q) = %q, %v", name, got, err)
 		}
 	}
+	if n := len(Formats()); n != 10 {
+		t.Errorf("%d formats are listed, want 10", n)
+	}
 	_, err := ParseFormat("yaml")
-	if err == nil || fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "text or json") {
+	if err == nil || fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "text, json, ") || !strings.Contains(err.Error(), " or markdown") {
 		t.Errorf("error = %v, want a usage error that names the formats", err)
 	}
 	if err := Write(&bytes.Buffer{}, clean(), Options{Format: "yaml"}); err == nil {

@@ -38,29 +38,33 @@ func (p palette) severity(s lint.Severity) string {
 type writer struct {
 	bytes.Buffer
 	palette
+	opts Options
 }
 
-func text(r *lint.Result, color bool) []byte {
-	w := &writer{palette: colors(color)}
+func textReport(r *lint.Result, opts Options) ([]byte, error) {
+	w := &writer{palette: colors(opts.Color), opts: opts}
 	for i := range r.Findings {
 		w.finding(&r.Findings[i])
 	}
+	if r.ListSuppressed {
+		w.suppressed(r.Suppressed)
+	}
 	w.skipped(r.Skipped)
 	w.summary(r)
-	return w.Bytes()
+	return w.Bytes(), nil
 }
 
 func (w *writer) finding(f *lint.Finding) {
-	fmt.Fprintf(w, "%s%s:%d:%d:%s %s%s:%s %s %s[%s %s]%s\n",
-		w.bold, visible(f.File), f.Start.Line, f.Start.Column, w.reset,
+	fmt.Fprintf(w, "%s%s:%s %s%s:%s %s %s[%s]%s\n",
+		w.bold, w.place(f.File, f.Start), w.reset,
 		w.palette.severity(f.Severity), f.Severity, w.reset,
-		visible(f.Message), w.faint, f.Rule, f.Name, w.reset)
+		visible(f.Message), w.faint, w.linked(w.opts.page(f.Rule), f.Rule+" "+f.Name), w.reset)
 	gutter := len(fmt.Sprint(f.Start.Line))
 	if f.Source != "" {
 		w.snippet(f, gutter)
 	}
 	for _, r := range f.Related {
-		fmt.Fprintf(w, " %*s %s=%s note: %s: %s\n", gutter, "", w.faint, w.reset, place(r.File, r.Start), visible(r.Message))
+		fmt.Fprintf(w, " %*s %s=%s note: %s: %s\n", gutter, "", w.faint, w.reset, w.place(r.File, r.Start), visible(r.Message))
 	}
 	if f.Fix != nil {
 		fmt.Fprintf(w, " %*s %s=%s fix: %s\n", gutter, "", w.faint, w.reset, visible(f.Fix.Message))
@@ -69,6 +73,10 @@ func (w *writer) finding(f *lint.Finding) {
 
 func place(file string, at recipe.Position) string {
 	return fmt.Sprintf("%s:%d:%d", visible(file), at.Line, at.Column)
+}
+
+func (w *writer) place(file string, at recipe.Position) string {
+	return w.linked(w.opts.fileLink(file), place(file, at))
 }
 
 // snippet shows the line and points at the range, to the line's end when it goes
@@ -88,47 +96,110 @@ func (w *writer) snippet(f *lint.Finding, gutter int) {
 		strings.Repeat(" ", from), w.green, strings.Repeat("^", to-from), w.reset)
 }
 
-// skipped writes one line for each rule and reason.
-func (w *writer) skipped(skips []lint.Skip) {
-	type group struct{ rule, name, reason string }
-	targets := map[group][]string{}
-	var groups []group
-	for _, s := range skips {
-		g := group{s.Rule, s.Name, s.Reason}
-		if targets[g] == nil {
-			groups = append(groups, g)
+// suppressed writes one line for each finding that a comment hides.
+func (w *writer) suppressed(hidden []lint.Suppressed) {
+	for i := range hidden {
+		f := &hidden[i]
+		reason := f.Reason
+		if reason == "" {
+			reason = "no reason given"
 		}
-		targets[g] = append(targets[g], s.Target)
-	}
-	slices.SortStableFunc(groups, func(a, b group) int {
-		return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.reason, b.reason))
-	})
-	for _, g := range groups {
-		where := count(len(targets[g]), "target")
-		if len(targets[g]) == 1 {
-			where = visible(targets[g][0])
-		}
-		fmt.Fprintf(w, "%sskipped:%s %s %s on %s: %s\n", w.faint, w.reset, g.rule, g.name, where, visible(g.reason))
+		fmt.Fprintf(w, "%ssuppressed:%s %s: %s [%s]: %s\n", w.faint, w.reset,
+			w.place(f.File, f.Start), visible(f.Message), f.Rule, visible(reason))
 	}
 }
 
-// summary writes the last line: "12 findings (3 errors, 9 warnings) in 4 targets".
-func (w *writer) summary(r *lint.Result) {
-	in := count(r.Summary.Targets, "target")
-	if len(r.Findings) == 0 {
-		fmt.Fprintf(w, "no findings in %s\n", in)
-		return
+// skipped writes one line for the rules that could not look for the same reason
+// in the same places: without git history there are a dozen of them.
+func (w *writer) skipped(skips []lint.Skip) {
+	type why struct{ reason, targets string }
+	var order []why
+	alike := map[why][]skipGroup{}
+	for _, g := range grouped(skips) {
+		key := why{g.reason, strings.Join(g.targets, "\x00")}
+		if alike[key] == nil {
+			order = append(order, key)
+		}
+		alike[key] = append(alike[key], g)
 	}
+	for _, key := range order {
+		groups := alike[key]
+		names := groups[0].rule + " " + groups[0].name
+		for _, g := range groups[1:] {
+			names = strings.TrimSuffix(names, " "+groups[0].name) + ", " + g.rule
+		}
+		fmt.Fprintf(w, "%sskipped:%s %s on %s: %s\n", w.faint, w.reset, names, groups[0].where(), visible(groups[0].reason))
+	}
+}
+
+// skipGroup is a rule that could not look, for one reason, and where.
+type skipGroup struct {
+	rule, name, reason string
+	targets            []string
+}
+
+func grouped(skips []lint.Skip) []skipGroup {
+	var groups []skipGroup
+	at := map[lint.Skip]int{}
+	for _, s := range skips {
+		key := s
+		key.Target = ""
+		i, known := at[key]
+		if !known {
+			i = len(groups)
+			at[key] = i
+			groups = append(groups, skipGroup{rule: s.Rule, name: s.Name, reason: s.Reason})
+		}
+		groups[i].targets = append(groups[i].targets, s.Target)
+	}
+	slices.SortStableFunc(groups, func(a, b skipGroup) int {
+		return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.reason, b.reason))
+	})
+	return groups
+}
+
+func (g skipGroup) where() string {
+	if len(g.targets) == 1 {
+		return visible(g.targets[0])
+	}
+	return count(len(g.targets), "target")
+}
+
+// summary writes the last line: "12 findings (3 errors, 9 warnings) in 4 targets;
+// 2 suppressed, 5 in the baseline".
+func (w *writer) summary(r *lint.Result) {
+	fmt.Fprintln(w, total(r))
+}
+
+func total(r *lint.Result) string {
+	line := fmt.Sprintf("%s (%s) in %s", count(len(r.Findings), "finding"), bySeverity(r.Summary), count(r.Summary.Targets, "target"))
+	if len(r.Findings) == 0 {
+		line = "no findings in " + count(r.Summary.Targets, "target")
+	}
+	var hidden []string
+	if n := r.Summary.Suppressed; n > 0 {
+		hidden = append(hidden, fmt.Sprintf("%d suppressed", n))
+	}
+	if n := r.Summary.Baselined; n > 0 {
+		hidden = append(hidden, fmt.Sprintf("%d in the baseline", n))
+	}
+	if len(hidden) > 0 {
+		line += "; " + strings.Join(hidden, ", ")
+	}
+	return line
+}
+
+func bySeverity(s lint.Summary) string {
 	var parts []string
 	for _, p := range []struct {
 		n    int
 		noun string
-	}{{r.Summary.Errors, "error"}, {r.Summary.Warnings, "warning"}, {r.Summary.Infos, "info"}} {
+	}{{s.Errors, "error"}, {s.Warnings, "warning"}, {s.Infos, "info"}} {
 		if p.n > 0 {
 			parts = append(parts, count(p.n, p.noun))
 		}
 	}
-	fmt.Fprintf(w, "%s (%s) in %s\n", count(len(r.Findings), "finding"), strings.Join(parts, ", "), in)
+	return strings.Join(parts, ", ")
 }
 
 func count(n int, noun string) string {
