@@ -38,7 +38,7 @@ build:
 
 ## golden: rewrite the golden files; read the diff before you commit it
 golden:
-	$(GO) test ./lint/report ./deployer ./cmd/galley -update
+	$(GO) test ./lint/report ./deployer ./cmd/galley ./internal/rulesdoc -update
 
 ## fuzz: each fuzz target for FUZZTIME
 FUZZTIME ?= 20s

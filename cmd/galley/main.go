@@ -29,6 +29,7 @@ type cli struct {
 
 	Lint       lintCmd       `cmd:"" help:"Check recipes and compose files against the rules."`
 	Explain    explainCmd    `cmd:"" help:"Print a rule's page."`
+	LSP        lspCmd        `cmd:"" name:"lsp" help:"Serve an editor (language server protocol)."`
 	Recipe     recipeCmd     `cmd:"" help:"Look at a recipe."`
 	Registry   registryCmd   `cmd:"" help:"Ask image registries."`
 	Catalogue  catalogueCmd  `cmd:"" help:"Build, sign, verify and read catalogues."`

@@ -1,0 +1,53 @@
+package main
+
+// scanners goes by subject; the second column says who checks it in compose files
+// (KICS, Semgrep) or in running containers (the CIS Docker Benchmark, part 5, which
+// docker-bench-security runs).
+var scanners = table{
+	title: "Security scanners", columns: [2]string{"Subject", "Checked by"},
+	text: "KICS and Semgrep have rules for compose files; the CIS Docker Benchmark (part 5, run by docker-bench-security) looks at " +
+		"containers. Checkov and secret scanners look at compose files for credentials only.",
+	rows: []row{
+		{what: "privileged containers", also: "KICS, CIS, Semgrep", rules: "C303", try: "privileged: true"},
+		{what: "docker's socket mounted", also: "KICS, CIS, Semgrep", rules: "C301", try: "volumes: [/var/run/docker.sock:/var/run/docker.sock]"},
+		{what: "sockets of other runtimes", rules: "C302", try: "volumes: [/run/containerd/containerd.sock:/run/containerd/containerd.sock]"},
+		{what: "capabilities added", also: "KICS, CIS", rules: "C304 C305", try: "cap_add: [SYS_ADMIN]"},
+		{what: "capabilities not dropped", also: "KICS, CIS", rules: "C306", note: "off by default", try: "read_only: true"},
+		{what: "the host's network", also: "KICS, CIS", rules: "C307", try: "network_mode: host"},
+		{what: "the host's processes", also: "KICS, CIS", rules: "C308", try: "pid: host"},
+		{what: "the host's IPC namespace", also: "KICS, CIS", rules: "C309", try: "ipc: host"},
+		{what: "the host's user or UTS namespace", also: "KICS, CIS", rules: "C310", try: "userns_mode: host"},
+		{what: "a cgroup of one's own choice", also: "KICS, CIS", rules: "C310", try: "cgroup_parent: /mine"},
+		{what: "sensitive folders of the host", also: "KICS, CIS", rules: "C312 C313", try: "volumes: [/etc:/host]"},
+		{what: "devices of the host", also: "CIS", rules: "C314", try: "devices: [/dev/sda:/dev/sda]"},
+		{what: "seccomp, AppArmor or SELinux switched off", also: "KICS, CIS, Semgrep", rules: "C315", try: "security_opt: [seccomp:unconfined]"},
+		{what: "no `security_opt` at all", also: "KICS, CIS", note: "not applicable on swarm: it ignores the key, and the engine's profiles are on"},
+		{what: "no `no-new-privileges`", also: "KICS, CIS, Semgrep", rules: "C311", note: "off by default: `docker stack deploy` ignores the key, and the engine's own setting counts", try: "read_only: true"},
+		{what: "root file system is writable", also: "CIS, Semgrep", rules: "C316", note: "off by default", try: "tty: true"},
+		{what: "runs as root", also: "CIS, Semgrep", rules: "C317 C318", note: "C318, no `user` at all, is off by default", try: "user: root"},
+		{what: "memory not limited", also: "KICS, CIS", rules: "C335", note: "off by default", try: "tty: true"},
+		{what: "processors not limited", also: "KICS, CIS", rules: "C336", note: "off by default", try: "tty: true"},
+		{what: "processes not limited", also: "KICS, CIS", rules: "C337", note: "off by default", try: "tty: true"},
+		{what: "no health check", also: "KICS, CIS", rules: "R002", try: "tty: true"},
+		{what: "ports on all addresses", also: "KICS, CIS", rules: "C327 C328 C329", note: "a swarm publishes on all, whatever is written", try: `ports: ["5432:5432"]`},
+		{what: "privileged ports, ports that nobody needs", also: "KICS, CIS", rules: "C327 C328", note: "by what listens, not by the number", try: `ports: ["6379:6379"]`},
+		{what: "restarts without end", also: "KICS, CIS", rules: "S235 S236", note: "not applicable as such on swarm, whose scheduler replaces tasks; what a limit breaks is found",
+			try: "ports: [\"8080:80\"]\n    deploy: {restart_policy: {condition: none}}"},
+		{what: "docker's default bridge", also: "KICS, CIS", note: "not applicable on swarm: a stack without networks gets one of its own"},
+		{what: "mount propagation is shared", also: "KICS, CIS", note: "no rule: none of the real files that were looked at has it"},
+		{what: "a volume shared by services", also: "KICS", rules: "C334", note: "off by default",
+			file: "services:\n  app:\n    image: nginx:1.27.0\n    volumes: [data:/a]\n  two:\n    image: nginx:1.27.0\n    volumes: [data:/b]\nvolumes:\n  data: {}\n"},
+		{what: "open file limits", also: "CIS", note: "no rule: the engine's own are meant to be kept"},
+		{what: "an SSH server in a container", also: "CIS", note: "not to be seen in a compose file; its port is"},
+		{what: "image not refreshed by its tag", also: "CIS", rules: "R004 I405 I415", note: "galley pins digests when it publishes",
+			file: "services:\n  app:\n    image: nginx:latest\n"},
+		{what: "images from anywhere", also: "CIS (part 4)", rules: "I402", note: "with `registries` in `.galley.yml`"},
+		{what: "passwords and keys in compose files", also: "KICS, Checkov, secret scanners", rules: "C320 C321 C322 C323 C324 C325 C326",
+			try: "environment: {POSTGRES_PASSWORD: hunter2}"},
+		{what: "secrets handed over as such", also: "CIS (part 7)", rules: "C325 S257", note: "S257 for recipes",
+			file: "services:\n  app:\n    image: postgres:17.2\n    environment: [\"POSTGRES_PASSWORD=${DB_PASSWORD}\"]\n"},
+		{what: "certificates not checked", rules: "C332", try: "environment: {NODE_TLS_REJECT_UNAUTHORIZED: \"0\"}"},
+		{what: "no login", rules: "C330 C338", try: "environment: {POSTGRES_HOST_AUTH_METHOD: trust}"},
+		{what: "kernel settings of the host", rules: "C339", try: "sysctls: {vm.max_map_count: 262144}"},
+	},
+}
