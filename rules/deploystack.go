@@ -130,16 +130,6 @@ func (s *deployStack) service(name string) deployService {
 	return service
 }
 
-// top is a top-level value, of the file that is merged last.
-func (s *deployStack) top(path ...string) recipe.Node {
-	for _, d := range s.files {
-		if n := d.Lookup(path...); n.Exists() && !n.IsNull() {
-			return n
-		}
-	}
-	return recipe.Node{}
-}
-
 // complete tells whether the service is more than a patch of one that stands in
 // a file which is not merged: only then something can be missing.
 func (s deployService) complete() bool {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/lint"
 	"github.com/galley-coop/galley/recipe"
 )
@@ -64,33 +65,9 @@ func modifierSeparator(r rune) bool { return strings.ContainsRune(" \t,;#", r) }
 func nearest(word string, words []string) string {
 	best, distance := "", 3
 	for _, w := range words {
-		if d := editDistance(strings.ToLower(word), w); d < distance {
+		if d := fault.Distance(strings.ToLower(word), w); d < distance {
 			best, distance = w, d
 		}
 	}
 	return best
-}
-
-// editDistance is Levenshtein's, 3 when it is more than that.
-func editDistance(a, b string) int {
-	if len(a)-len(b) > 2 || len(b)-len(a) > 2 {
-		return 3
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := corner
-			if a[i] != b[j] {
-				cost++
-			}
-			corner = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return min(row[len(b)], 3)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/lint"
 	"github.com/galley-coop/galley/recipe"
 )
@@ -132,32 +133,9 @@ const maxCandidates = 100
 func closest(text string, candidates []string) string {
 	best, least := "", 3
 	for _, c := range candidates[:min(len(candidates), maxCandidates)] {
-		if d := distance(text, c, least); d < least && d*2 < max(len(text), len(c)) {
+		if d := fault.Distance(text, c); d < least && d*2 < max(len(text), len(c)) {
 			best, least = c, d
 		}
 	}
 	return best
-}
-
-// distance is how many letters differ between two words, at most limit.
-func distance(a, b string, limit int) int {
-	if max(len(a)-len(b), len(b)-len(a)) >= limit || len(a) > 64 {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		left := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := left
-			if a[i] != b[j] {
-				cost = 1 + min(left, row[j], row[j+1])
-			}
-			left, row[j+1] = row[j+1], cost
-		}
-	}
-	return min(row[len(b)], limit)
 }

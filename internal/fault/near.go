@@ -17,7 +17,7 @@ func Near(name string, names []string) []string {
 	}
 	var found []candidate
 	for _, n := range names {
-		away := distance(strings.ToLower(name), n)
+		away := Distance(strings.ToLower(name), n)
 		if strings.Contains(n, strings.ToLower(name)) && name != "" {
 			away = min(away, 1)
 		}
@@ -38,9 +38,9 @@ func Near(name string, names []string) []string {
 // longest is the length from which on names are not compared.
 const longest = 128
 
-// distance is the number of bytes to change, add or remove between a and b
+// Distance is the number of bytes to change, add or remove between a and b
 // (Levenshtein).
-func distance(a, b string) int {
+func Distance(a, b string) int {
 	if len(a) > longest || len(b) > longest {
 		return longest
 	}
