@@ -26,7 +26,7 @@ func checkDoubleQuotes(p *lint.Pass) {
 				return
 			}
 			slips = append(slips, slip{
-				at: n.Range(), message: fmt.Sprintf("'%s' is in single quotes; expected double ones, as around version: \"3.8\"", shorten(text)),
+				at: n.Range(), message: fmt.Sprintf("'%s' is in single quotes; expected double ones", shorten(text)),
 				fix: "use double quotes", edits: []lint.Edit{replaced(n.Range(), `"`+text+`"`)},
 			})
 		})

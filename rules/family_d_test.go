@@ -195,3 +195,9 @@ func TestStyleOfNastyFiles(t *testing.T) {
 		})
 	}
 }
+
+// A message speaks of the file it stands in, which need not have a version.
+func TestSingleQuotesAreNamedAlone(t *testing.T) {
+	got := found(t, "D512", "compose.yml", "services:\n  app:\n    image: 'nginx:1.27.1'\n")
+	expect(t, got, "compose.yml:3:12-26 'nginx:1.27.1' is in single quotes; expected double ones")
+}
