@@ -2,7 +2,7 @@ package recipe
 
 import (
 	"fmt"
-	"regexp"
+
 	"strconv"
 	"strings"
 )
@@ -44,10 +44,10 @@ type ImageClaim struct {
 }
 
 var (
-	openMarker  = regexp.MustCompile(`(?i)^\s*<!--\s*metadata\s*-->\s*$`)
-	closeMarker = regexp.MustCompile(`(?i)^\s*<!--\s*endmetadata\s*-->\s*$`)
+	openMarker  = lazy(`(?i)^\s*<!--\s*metadata\s*-->\s*$`)
+	closeMarker = lazy(`(?i)^\s*<!--\s*endmetadata\s*-->\s*$`)
 	// The key may be bold with the colon inside or outside, or not bold at all.
-	fieldLine = regexp.MustCompile(`^\s*(?:[*+-]\s+)?(?:\*\*|__)?\s*([\p{L}][^:*_]*?)\s*(?::(?:\*\*|__)|(?:\*\*|__)?\s*:)[ \t]*(.*?)[ \t]*$`)
+	fieldLine = lazy(`^\s*(?:[*+-]\s+)?(?:\*\*|__)?\s*([\p{L}][^:*_]*?)\s*(?::(?:\*\*|__)|(?:\*\*|__)?\s*:)[ \t]*(.*?)[ \t]*$`)
 )
 
 // parseMetadata reads the block that starts at a line, and gives the line after it.
@@ -56,7 +56,7 @@ func parseMetadata(t *Text, start int) (*Metadata, int) {
 	for n := start + 1; n <= t.Lines(); n++ {
 		line := t.Line(n)
 		switch {
-		case closeMarker.MatchString(line):
+		case closeMarker().MatchString(line):
 			m.Range = lineSpan(t, start, n)
 			return m, n + 1
 		case isHeading(line): // a block that runs on takes the document with it
@@ -76,7 +76,7 @@ func (m *Metadata) unclosed(t *Text, start, end int) *Metadata {
 }
 
 func (m *Metadata) field(t *Text, n int, line string) {
-	at := fieldLine.FindStringSubmatchIndex(line)
+	at := fieldLine().FindStringSubmatchIndex(line)
 	if at == nil || strings.IndexByte("*-+_", strings.TrimSpace(line)[0]) < 0 { // neither bullet nor bold: prose
 		message := fmt.Sprintf("%q is no metadata; expected \"* **Key**: value\"", shorten(strings.TrimSpace(line)))
 		m.Problems = append(m.Problems, Problem{Range: t.LineRange(n), Message: message})
@@ -151,14 +151,14 @@ func splitStatus(value string) (number, text string) {
 	return number, strings.TrimSpace(text)
 }
 
-var markdownLink = regexp.MustCompile(`^\[([^\]]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)`)
+var markdownLink = lazy(`^\[([^\]]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)`)
 
 // Image reads the field Image; parts that are missing or malformed are "". The
 // name keeps a template's placeholder such as ${REPO_NAME}.
 func (m *Metadata) Image() ImageClaim {
 	value := m.value("Image")
 	var claim ImageClaim
-	if link := markdownLink.FindStringSubmatch(value); link != nil {
+	if link := markdownLink().FindStringSubmatch(value); link != nil {
 		claim.Name, claim.URL = strings.Trim(link[1], "` "), link[2]
 		value = value[len(link[0]):]
 	} else {

@@ -1,7 +1,6 @@
 package recipe
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -13,7 +12,7 @@ func ParseReadme(text *Text) *Readme {
 		line := strings.TrimPrefix(text.Line(n), byteOrderMark)
 		switch {
 		case s.inFence(line):
-		case openMarker.MatchString(line):
+		case openMarker().MatchString(line):
 			s.endParagraph()
 			m, next := parseMetadata(text, n)
 			if r.Metadata == nil {
@@ -130,22 +129,22 @@ func setextLevel(line string) int {
 	return 0
 }
 
-var listItem = regexp.MustCompile(`^\s*(?:[*+-]|\d{1,9}[.)])(?:\s|$)`)
+var listItem = lazy(`^\s*(?:[*+-]|\d{1,9}[.)])(?:\s|$)`)
 
-func isListItem(line string) bool { return listItem.MatchString(line) }
+func isListItem(line string) bool { return listItem().MatchString(line) }
 
 var (
-	markdownBadge  = regexp.MustCompile(`\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)`)
-	markdownImage  = regexp.MustCompile(`!\[[^\]]*\]\([^)]*\)`)
-	markdownInline = regexp.MustCompile(`\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])`)
-	markdownMarks  = regexp.MustCompile("\\*\\*|__|`|\\*|<((?:https?|mailto):[^>]*)>|<[a-zA-Z/!][^>]*>")
+	markdownBadge  = lazy(`\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)`)
+	markdownImage  = lazy(`!\[[^\]]*\]\([^)]*\)`)
+	markdownInline = lazy(`\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])`)
+	markdownMarks  = lazy("\\*\\*|__|`|\\*|<((?:https?|mailto):[^>]*)>|<[a-zA-Z/!][^>]*>")
 )
 
 // plainText drops Markdown's marks and keeps what they mark.
 func plainText(s string) string {
-	s = markdownBadge.ReplaceAllString(s, "")
-	s = markdownImage.ReplaceAllString(s, "")
-	s = markdownInline.ReplaceAllString(s, "$1")
-	s = markdownMarks.ReplaceAllString(s, "$1")
+	s = markdownBadge().ReplaceAllString(s, "")
+	s = markdownImage().ReplaceAllString(s, "")
+	s = markdownInline().ReplaceAllString(s, "$1")
+	s = markdownMarks().ReplaceAllString(s, "$1")
 	return strings.Join(strings.Fields(strings.ToValidUTF8(s, "\ufffd")), " ")
 }
