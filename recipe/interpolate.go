@@ -95,15 +95,15 @@ func variableAt(s string) (v Variable, size int, err error) {
 // counted, or -1, and how deep the nesting went. It looks no further than one
 // level below what is followed.
 func closingBrace(s string) (at, deepest int) {
-	depth := 0
-	for i := 0; i < len(s); i++ {
+	depth := 1
+	for i := 2; i < len(s); i++ {
 		switch {
-		case strings.HasPrefix(s[i:], "${"):
+		case s[i] == '{': // of a variable or not: a default may be JSON
 			depth++
 			if deepest = max(deepest, depth); deepest > maxNesting+1 {
 				return -1, deepest
 			}
-			i++
+			i++ // as compose-go does: "{}" opens, and closes with the next brace
 		case s[i] == '}':
 			if depth--; depth == 0 {
 				return i, deepest

@@ -84,3 +84,18 @@ func BenchmarkHostileNesting(b *testing.B) {
 		Variables(s)
 	}
 }
+
+// FuzzExpandAgreesWithComposeGo compares what both read: where one refuses a
+// text the other may not.
+func FuzzExpandAgreesWithComposeGo(f *testing.F) {
+	for _, s := range []string{"${A:-x}", "$A$$B", "${NO:-${A}}", "a${EMPTY+b}c", "${B_2-}", "x$", "${A:+${B_2}}"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ours, err := Expand(s, MapLookup(expandEnv))
+		theirs, theirErr := template.SubstituteWithOptions(s, template.Mapping(MapLookup(expandEnv)), template.WithoutLogging)
+		if err == nil && theirErr == nil && ours != theirs {
+			t.Errorf("%q: galley %q, compose-go %q", s, ours, theirs)
+		}
+	})
+}
