@@ -2,10 +2,11 @@ package catalogue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,29 +22,46 @@ import (
 
 // BuildOptions say what a build works with.
 type BuildOptions struct {
-	// Output is the folder of the unsigned catalogue. It is replaced as a whole;
-	// one that holds anything else is refused.
+	// Output is the folder of the unsigned catalogue. What it holds is gone on
+	// from; one that holds anything else than a catalogue is refused.
 	Output string
+	// Previous is a published catalogue (a folder or an address) that is gone on
+	// from when Output is empty; "" for a first build. PreviousRoot pins its root.
+	Previous     string
+	PreviousRoot []byte
 	// Resolver asks registries. It should have the Config's Registries as
 	// Rewrites and its Insecure hosts.
 	Resolver *registry.Resolver
 	// Rules judge every version; each source's gate decides what that means.
 	Rules []lint.Rule
-	// CacheDir keeps mirrors of remote sources; temporary ones when empty.
+	// CacheDir keeps mirrors of remote sources and what was learned; temporary
+	// mirrors when empty.
 	CacheDir string
+	// Yanked are the versions that the publisher withdrew.
+	Yanked Yanks
+	// Relint judges published versions again and puts the new verdict in their
+	// entries. Without it a verdict stays with the rule set that gave it.
+	Relint bool
 	// Progress, which may be nil, is called from one goroutine at a time.
 	Progress func(Event)
 	// Now is the report's time; zero means the clock. Nothing published has it.
 	Now time.Time
 }
 
-// Build makes the unsigned catalogue of every version of every source. What
-// comes out depends on the sources' tags, the rules and what the registries
-// answer, and on nothing else: no time, no path, no order of arrival.
+// Build brings the unsigned catalogue up to date with every version of every
+// source. What is there is never built again: a version is known by its tag
+// object, and one whose tag did not change costs no look at its files and no
+// request to a registry. What comes out depends on the tags, the rules, what
+// registries answer and what was published before, and on nothing else: no time,
+// no path, no order of arrival.
 //
-// A version that cannot be published is left out and stands in the report with
-// its reason, and so does a source that cannot be read. The error is of the run
-// itself: nothing was written then.
+// A published version stays. When its tag moved that is an error in the report;
+// when its tag is gone the version is marked withdrawn. A new version that cannot
+// be published is left out and stands in the report with its reason, and so does
+// a source that cannot be read; what was published of it stays too.
+//
+// The error is of the run itself. What was finished by then is kept: the next
+// run goes on from there.
 func Build(ctx context.Context, cfg Config, opts BuildOptions) (_ *Report, err error) {
 	started := time.Now()
 	if opts.Now.IsZero() {
@@ -52,31 +70,16 @@ func Build(ctx context.Context, cfg Config, opts BuildOptions) (_ *Report, err e
 	if len(opts.Rules) == 0 || opts.Resolver == nil {
 		return nil, fault.New(fault.Usage, "building a catalogue needs rules and a resolver")
 	}
-	out, err := newOutput(opts.Output)
+	out, err := openOutput(opts.Output)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, out.discard()) }()
+	defer func() { err = errors.Join(err, out.close()) }()
 	b := &builder{cfg: cfg, opts: opts, out: out, ruleSet: lint.RuleSet(opts.Rules)}
-	if err := b.readSources(ctx); err != nil {
+	if err := b.run(ctx); err != nil {
 		return nil, fmt.Errorf("building the catalogue: %w", err)
 	}
-	report := &Report{Schema: SchemaVersion, Name: cfg.Name, Output: opts.Output, Started: opts.Now.UTC().Truncate(time.Second)}
-	if err := b.resolve(ctx, &report.Requests); err != nil {
-		return nil, fmt.Errorf("building the catalogue: %w", err)
-	}
-	recipes := b.recipes()
-	if err := out.write(cfg.Name, recipes); err != nil {
-		return nil, fmt.Errorf("building the catalogue: %w", err)
-	}
-	for _, s := range b.sources {
-		report.Refused += len(s.report.Refused)
-		report.Versions += len(s.report.Published)
-		report.Sources = append(report.Sources, s.report)
-	}
-	report.Recipes, report.Seconds = len(recipes), time.Since(started).Seconds()
-	report.fill()
-	return report, nil
+	return b.report(started), nil
 }
 
 // builder is one run.
@@ -85,155 +88,198 @@ type builder struct {
 	opts    BuildOptions
 	out     *output
 	ruleSet string
-	sources []*builtSource // by name
+	state   *state
+	reread  bool // the tree was read whole, so it may hold what nothing names
+	sources []*builtSource
+	images  images
 
-	mu   sync.Mutex // guards done and Progress
-	done int
+	mu    sync.Mutex // guards what follows, and Progress
+	done  int
+	parts map[string]json.RawMessage // of recipes.json, of recipes that changed
 }
 
-// builtSource is what was read of one source.
-type builtSource struct {
-	source     Source
-	report     SourceReport
-	recipe     Recipe // without its versions
-	candidates []*candidate
+func (b *builder) run(ctx context.Context) (err error) {
+	if err := b.seed(ctx); err != nil {
+		return err
+	}
+	if b.state, err = b.readState(); err != nil {
+		return err
+	}
+	b.parts = map[string]json.RawMessage{}
+	b.images.before = b.opts.Resolver.Stats()
+	if err := b.buildSources(ctx); err != nil {
+		return err
+	}
+	if err := b.retireSources(); err != nil {
+		return err
+	}
+	return b.finish()
 }
 
-// refuse takes a version out and says why.
-func (s *builtSource) refuse(version, reason string, findings ...lint.Finding) {
-	s.report.Refused = append(s.report.Refused, Refusal{
-		Recipe: s.source.Name, Version: cleanLine(version, maxLine), Reason: reason, Findings: findings,
-	})
-}
-
-// readSources reads all sources side by side.
-func (b *builder) readSources(ctx context.Context) error {
+// buildSources builds all sources side by side. A failure that is not of one
+// source ends the run; what others finished is in place by then.
+func (b *builder) buildSources(ctx context.Context) error {
 	for _, s := range b.cfg.Sources {
-		b.sources = append(b.sources, &builtSource{source: s})
+		b.sources = append(b.sources, &builtSource{source: s, known: b.state.recipes[s.Name]})
 	}
 	slices.SortFunc(b.sources, func(x, y *builtSource) int { return strings.Compare(x.source.Name, y.source.Name) })
-	var group errgroup.Group
-	group.SetLimit(2 * runtime.GOMAXPROCS(0))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4 * runtime.GOMAXPROCS(0))
 	for _, s := range b.sources {
 		group.Go(func() error {
 			started := time.Now()
-			err := b.readSource(ctx, s)
+			err := b.buildSource(ctx, s)
 			s.report.Seconds = time.Since(started).Seconds()
 			var own *outputError
 			if ctx.Err() != nil || errors.As(err, &own) {
 				return errors.Join(ctx.Err(), err)
 			}
 			if err != nil {
-				s.report.Error, s.candidates = cleanLine(err.Error(), maxLine), nil
+				s.report.Error = cleanLine(err.Error(), maxLine)
 			}
-			b.progress(Event{Stage: StageSources, Name: s.source.Name, Total: len(b.sources)})
+			b.finished(s)
 			return nil
 		})
 	}
 	return group.Wait()
 }
 
-// progress counts sources; images are counted by who asks for them.
-func (b *builder) progress(e Event) {
+// finished takes a source's result over and shows progress.
+func (b *builder) finished(s *builtSource) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e.Stage == StageSources {
-		b.done++
-		e.Done = b.done
+	b.done++
+	if s.known != nil {
+		b.state.recipes[s.source.Name] = s.known
 	}
 	if b.opts.Progress != nil {
-		b.opts.Progress(e)
+		b.opts.Progress(Event{Stage: StageSources, Name: s.source.Name, Done: b.done, Total: len(b.sources)})
 	}
 }
 
-// resolve asks once for every image that any version names, and completes or
-// refuses each candidate.
-func (b *builder) resolve(ctx context.Context, requests *Requests) error {
-	started := time.Now()
+// retireSources withdraws what is published of recipes whose source is no longer
+// in the configuration: nobody looks after them.
+func (b *builder) retireSources() error {
 	wanted := map[string]bool{}
 	for _, s := range b.sources {
-		for _, c := range s.candidates {
-			for _, use := range c.images {
-				wanted[use.ref.String()] = true
-			}
+		wanted[s.source.Name] = true
+	}
+	for name, k := range b.state.recipes {
+		if wanted[name] {
+			continue
 		}
-	}
-	before := b.opts.Resolver.Stats()
-	results := b.opts.Resolver.ResolveAll(ctx, slices.Sorted(maps.Keys(wanted)), func(done, total int) {
-		b.progress(Event{Stage: StageImages, Done: done, Total: total})
-	})
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	requests.since(before, b.opts.Resolver.Stats())
-	requests.References, requests.Seconds = len(wanted), time.Since(started).Seconds()
-	for _, s := range b.sources {
-		s.candidates = slices.DeleteFunc(s.candidates, func(c *candidate) bool {
-			images, err := b.images(c.images, results)
-			if err != nil {
-				s.refuse(c.entry.Version, err.Error())
-			}
-			c.entry.Images = images
-			return err != nil
-		})
+		s := &builtSource{source: Source{Name: name}, known: k}
+		s.report.Name = name
+		s.mark(map[string]bool{}, b.opts.Yanked[name], "its source is no longer in the configuration")
+		if err := b.writeRecipe(s, nil, nil); err != nil {
+			return err
+		}
+		s.published()
+		b.sources = append(b.sources, s)
 	}
 	return nil
 }
 
-// recipes puts the candidates that are left together, by name.
-func (b *builder) recipes() []*Recipe {
-	var recipes []*Recipe
-	for _, s := range b.sources {
-		s.dropUnfit()
-		if len(s.candidates) == 0 {
-			continue
-		}
-		r := s.recipe
-		s.candidates[len(s.candidates)-1].describe(&r)
-		for _, c := range s.candidates {
-			r.Versions = append(r.Versions, c.entry)
-			s.report.Published = append(s.report.Published, c.entry.Version)
-		}
-		recipes = append(recipes, &r)
+// finish writes what speaks of all recipes, and keeps the ledger.
+func (b *builder) finish() error {
+	index := Index{Schema: SchemaVersion, Name: b.cfg.Name, Recipes: []IndexItem{}}
+	for _, name := range b.state.names() {
+		index.Recipes = append(index.Recipes, b.state.recipes[name].Item)
 	}
-	return recipes
-}
-
-// dropUnfit refuses the versions that no reader would take, such as one with a
-// control character in a file's name.
-func (s *builtSource) dropUnfit() {
-	check := func(candidates ...*candidate) error {
-		r := s.recipe
-		for _, c := range candidates {
-			c.describe(&r)
-			r.Versions = append(r.Versions, c.entry)
-		}
-		data, err := encode(r, "")
-		if err != nil {
-			return err
-		}
-		_, err = decodeRecipe(s.source.Name, data)
+	data, err := encodeIndex(index)
+	if err != nil {
 		return err
 	}
-	if len(s.candidates) == 0 || check(s.candidates...) == nil {
-		return
+	if err := b.writeLegacy(); err != nil {
+		return err
 	}
-	s.candidates = slices.DeleteFunc(s.candidates, func(c *candidate) bool {
-		err := check(c)
-		if err != nil {
-			s.refuse(c.entry.Version, "its entry "+cleanLine(err.Error(), maxLine))
+	if b.reread {
+		if err := b.dropUnnamed(); err != nil {
+			return err
 		}
-		return err != nil
-	})
+	}
+	old, err := b.out.dir.Read(indexName, maxTargetFile)
+	if err != nil || string(old) != string(data) {
+		if err := b.out.write(indexName, data); err != nil {
+			return err
+		}
+	}
+	b.writeLedger(data)
+	return nil
 }
 
-// outputError is a failure to write: it ends the run, whatever was being read.
-type outputError struct{ err error }
+// writeLegacy brings recipes.json up to date. After a run that was killed, or
+// for a tree of another galley, all of it is made anew.
+func (b *builder) writeLegacy() error {
+	old, err := b.out.dir.Read(recipesName, maxTargetFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading %s: %w", recipesName, err)
+	}
+	b.out.reads.Add(1)
+	parts := map[string]json.RawMessage{}
+	if old != nil && !b.reread && len(b.parts) == 0 {
+		return nil
+	}
+	if old == nil || b.reread || json.Unmarshal(old, &parts) != nil {
+		if parts, err = b.allParts(); err != nil {
+			return err
+		}
+	}
+	maps.Copy(parts, b.parts)
+	data, err := encodeLegacy(parts)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", recipesName, err)
+	}
+	if string(old) == string(data) {
+		return nil
+	}
+	return b.out.write(recipesName, data)
+}
 
-func (e *outputError) Error() string { return e.err.Error() }
-func (e *outputError) Unwrap() error { return e.err }
+// allParts makes every recipe's part of recipes.json that this run did not make.
+func (b *builder) allParts() (map[string]json.RawMessage, error) {
+	parts := map[string]json.RawMessage{}
+	for _, name := range b.state.names() {
+		if _, ok := b.parts[name]; ok {
+			continue
+		}
+		r, entries, err := b.readRecipe(name)
+		if err != nil {
+			return nil, err
+		}
+		if parts[name], err = legacyPart(r, entries); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
 
-func exists(name string) bool {
-	_, err := os.Lstat(name)
-	return err == nil
+// readRecipe reads a recipe of the tree with all of its entries.
+func (b *builder) readRecipe(name string) (*Recipe, []*Entry, error) {
+	data, err := b.out.read(recipePath(name), maxTargetFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := decodeRecipe(name, data)
+	if err != nil {
+		return nil, nil, b.damaged(recipePath(name), err)
+	}
+	entries := make([]*Entry, len(r.Versions))
+	for i, release := range r.Versions {
+		if entries[i], err = b.readEntry(name, release); err != nil {
+			return nil, nil, b.damaged(entryPath(release.Entry), err)
+		}
+	}
+	return r, entries, nil
+}
+
+func encodeIndex(index Index) ([]byte, error) {
+	data, err := encode(index, "")
+	if err == nil {
+		_, err = decodeIndex(data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing %s: it %w", indexName, err)
+	}
+	return data, nil
 }

@@ -3,9 +3,6 @@ package catalogue
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -21,6 +18,8 @@ import (
 // not known yet.
 type candidate struct {
 	entry  Entry
+	sha256 string // of the entry, once it is complete
+	bundle []byte // until it is written
 	images []imageUse
 	readme *recipe.Readme
 }
@@ -29,58 +28,18 @@ type candidate struct {
 type refusal struct {
 	reason   string
 	findings []lint.Finding
+	err      error // what it came from, if anything
 }
 
 func (r *refusal) Error() string { return r.reason }
+func (r *refusal) Unwrap() error { return r.err }
+
+func refuse(err error) error {
+	return &refusal{reason: cleanLine(err.Error(), maxLine), err: err}
+}
 
 func refusef(format string, args ...any) error {
 	return &refusal{reason: cleanLine(fmt.Sprintf(format, args...), maxLine)}
-}
-
-// readSource reads every version of a source. The error is of the source as a
-// whole, or an *outputError.
-func (b *builder) readSource(ctx context.Context, s *builtSource) (err error) {
-	s.report.Name, s.report.Location = s.source.Name, s.source.Location()
-	parsed, err := source.Parse(s.source.Location())
-	if err != nil {
-		s.report.Location = ""
-		return err
-	}
-	s.report.Location = parsed.URL
-	repo, err := source.Open(ctx, s.source.Location(), source.Options{CacheDir: b.opts.CacheDir})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, repo.Close()) }()
-	versions, err := repo.Versions(ctx)
-	if err != nil {
-		return err
-	}
-	s.recipe = Recipe{Schema: SchemaVersion, Name: s.source.Name}
-	if !parsed.Local {
-		s.recipe.Repository = cleanLine(parsed.URL, maxLine)
-	}
-	if branch, err := repo.DefaultBranch(); err == nil {
-		s.recipe.DefaultBranch = cleanLine(branch, 255)
-	}
-	var usable []source.Version
-	for _, v := range versions {
-		reason := unusable(v)
-		if reason == "" {
-			usable = append(usable, v)
-			err = b.readVersion(ctx, s, repo, v, history{repo, slices.Clip(usable)})
-		} else {
-			err = &refusal{reason: cleanLine(reason, maxLine)}
-		}
-		var refused *refusal
-		switch {
-		case errors.As(err, &refused):
-			s.refuse(v.Name, refused.reason, refused.findings...)
-		case err != nil:
-			return err
-		}
-	}
-	return nil
 }
 
 // unusable says why a tag is no release, "" when it is one.
@@ -111,48 +70,45 @@ func (h history) Tree(ctx context.Context, commit string) (fs.FS, error) {
 	return h.repo.Tree(ctx, commit)
 }
 
-// readVersion reads, judges and bundles one version.
-func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.Repository, v source.Version, past history) error {
+// readVersion reads, judges and bundles one version. The error is a *refusal
+// when the version cannot be published.
+func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.Repository, v source.Version, past history) (*candidate, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	tree, err := repo.Tree(ctx, v.Commit)
 	if err != nil {
-		return refusef("%v", err)
+		return nil, refuse(err)
 	}
 	r, err := recipe.Load(tree, recipe.Options{Name: s.source.Name, Compose: s.source.Compose})
 	if err != nil {
-		return refusef("%v", err)
+		return nil, refuse(err)
 	}
 	if r.Base == nil {
 		if s.source.Compose != "" {
-			return refusef("there is no compose file %q at this version", s.source.Compose)
+			return nil, refusef("there is no compose file %q at this version", s.source.Compose)
 		}
-		return refusef("there is no compose file at this version; expected one of %s", strings.Join(recipe.ComposeNames, ", "))
+		return nil, refusef("there is no compose file at this version; expected one of %s", strings.Join(recipe.ComposeNames, ", "))
 	}
-	c := &candidate{entry: entryOf(v, r), readme: r.Readme}
+	c := &candidate{entry: newEntry(s.source.Name, v, r), readme: r.Readme}
 	if c.entry.Lint, err = b.lint(ctx, s.source, r, past); err != nil {
-		return err
+		return nil, err
 	}
 	if c.images, err = imagesOf(ctx, r); err != nil {
-		return refusef("%v", err)
+		return nil, refuse(err)
 	}
 	var tar bytes.Buffer
 	if err := recipe.WriteBundle(&tar, tree); err != nil {
-		return refusef("%v", err)
+		return nil, refuse(err)
 	}
-	sum := sha256.Sum256(tar.Bytes())
-	c.entry.Bundle = Bundle{SHA256: hex.EncodeToString(sum[:]), Size: int64(tar.Len())}
-	if err := b.out.bundle(c.entry.Bundle, tar.Bytes()); err != nil {
-		return &outputError{err}
-	}
-	s.candidates = append(s.candidates, c)
-	return nil
+	c.bundle = tar.Bytes()
+	c.entry.Bundle = Bundle{SHA256: hashOf(c.bundle), Size: int64(len(c.bundle))}
+	return c, nil
 }
 
-func entryOf(v source.Version, r *recipe.Recipe) Entry {
+func newEntry(name string, v source.Version, r *recipe.Recipe) Entry {
 	e := Entry{
-		Version: v.Name, Tag: v.Tag, Commit: v.Commit,
+		Schema: SchemaVersion, Recipe: name, Version: v.Name, Tag: v.Tag, Commit: v.Commit,
 		Date:    v.Date.UTC().Truncate(time.Second),
 		Tagger:  cleanLine(v.Tagger.Name, maxTagger),
 		Message: cleanText(v.Message, maxMessage),

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/catalogue/trust"
 	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/recipe"
@@ -141,7 +144,7 @@ func missingTarget(name string, err error) error {
 	return err
 }
 
-// Recipe reads everything that is published of one recipe. ErrNotPublished comes
+// Recipe reads the head of one recipe: all its versions. ErrNotPublished comes
 // with names that are like it.
 func (c *Client) Recipe(ctx context.Context, name string) (*Recipe, error) {
 	if err := recipe.ValidRecipeName(name); err != nil {
@@ -178,20 +181,77 @@ func (c *Client) unknownRecipe(ctx context.Context, name string) error {
 	return fault.Hint(err, "it has %d recipes", len(names))
 }
 
-// Entry reads one version of a recipe, the newest when version is "".
+// Entry reads one version of a recipe, the newest that is not withdrawn when
+// version is "". A withdrawn version is given when it is asked for: somebody may
+// run it. Release tells.
 func (c *Client) Entry(ctx context.Context, name, version string) (*Recipe, *Entry, error) {
 	r, err := c.Recipe(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	if version == "" {
-		return r, r.Newest(), nil
+	release := r.Newest()
+	if version != "" {
+		release = r.Release(version)
 	}
-	if e := r.Entry(version); e != nil {
-		return r, e, nil
+	switch {
+	case release == nil && version == "":
+		last := r.Versions[len(r.Versions)-1]
+		err := fault.New(fault.Refused, "all %d versions of recipe %q are withdrawn; the last one, %s: %s", len(r.Versions), name, last.Version, last.Withdrawn)
+		return nil, nil, fault.Hint(err, "ask the publisher, or name a version")
+	case release == nil:
+		err = fault.New(fault.Unavailable, "version %q of recipe %q is %w %s", version, name, ErrNotPublished, c.from.Location())
+		return nil, nil, fault.Hint(err, "%s", r.suggest(version))
 	}
-	err = fault.New(fault.Unavailable, "version %q of recipe %q is %w %s", version, name, ErrNotPublished, c.from.Location())
-	return nil, nil, fault.Hint(err, "%s", r.suggest(version))
+	e, _, err := c.entry(ctx, name, *release)
+	return r, e, err
+}
+
+// Entries reads all versions of a recipe, ascending, several at a time.
+func (c *Client) Entries(ctx context.Context, r *Recipe) ([]*Entry, error) {
+	entries := make([]*Entry, len(r.Versions))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(maxAtOnce)
+	for i, release := range r.Versions {
+		group.Go(func() (err error) {
+			entries[i], _, err = c.entry(ctx, r.Name, release)
+			return err
+		})
+	}
+	return entries, group.Wait()
+}
+
+// maxAtOnce bounds the requests of one Client that are under way.
+const maxAtOnce = 8
+
+// entry reads the entry that a recipe's verified head names, with its bytes.
+func (c *Client) entry(ctx context.Context, name string, release Release) (*Entry, []byte, error) {
+	path := entryPath(release.Entry)
+	data, err := c.content(ctx, path, maxEntry)
+	if err != nil {
+		return nil, nil, c.wrap(err)
+	}
+	if hashOf(data) != release.Entry {
+		return nil, nil, c.wrap(fault.New(fault.Refused, "%s %w", path, wrongHash(data, errWrongName.Error())))
+	}
+	e, err := decodeEntry(name, release.Version, data)
+	if err != nil {
+		return nil, nil, c.wrap(fault.New(fault.Refused, "%s %w", path, err))
+	}
+	return e, data, nil
+}
+
+// content fetches a file that is named by its hash, which the caller checks.
+func (c *Client) content(ctx context.Context, path string, limit int64) ([]byte, error) {
+	data, err := c.from.Fetch(ctx, path, limit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fault.New(fault.Refused, "%s is missing", path)
+	case errors.Is(err, disk.ErrTooLarge):
+		return nil, fault.New(fault.Refused, "%s is longer than the %d bytes it may have", path, limit)
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return data, nil
 }
 
 // suggest names versions that may be meant, the newest otherwise.

@@ -126,16 +126,17 @@ func TestClientRefusesAnEntryThatLies(t *testing.T) {
 	w := published(t)
 	c, err := w.open(w.path("public"), ClientOptions{})
 	must(t, err)
-	r, err := c.Recipe(t.Context(), "web")
+	_, e, err := c.Entry(t.Context(), "web", "1.0.0+1.0")
 	must(t, err)
-	e := r.Versions[0]
+	_, other, err := c.Entry(t.Context(), "web", "1.1.0+1.1")
+	must(t, err)
 	path := filepath.Join(w.path("public"), e.Bundle.Path())
-	data, err := os.ReadFile(filepath.Join(w.path("public"), r.Versions[1].Bundle.Path()))
+	data, err := os.ReadFile(filepath.Join(w.path("public"), other.Bundle.Path()))
 	must(t, err)
 	must(t, os.WriteFile(path, data, 0o644))
-	_, err = c.Bundle(t.Context(), &e)
+	_, err = c.Bundle(t.Context(), e)
 	wants(t, err, fault.Refused, e.Bundle.Path())
 	e.Bundle.SHA256 = "../../etc/passwd"
-	_, err = c.Bundle(t.Context(), &e)
+	_, err = c.Bundle(t.Context(), e)
 	wants(t, err, fault.Refused, "names no bundle that can be")
 }

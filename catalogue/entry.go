@@ -9,6 +9,7 @@
 package catalogue
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/galley-coop/galley/registry"
@@ -17,7 +18,8 @@ import (
 // SchemaVersion is the version of the files under v1/; a reader refuses others.
 const SchemaVersion = 1
 
-// Recipe is v1/recipes/<name>.json: everything that is published of one recipe.
+// Recipe is v1/recipes/<name>.json, the head of one recipe: what a client reads
+// to find the entry of a version. It stays small however many versions there are.
 type Recipe struct {
 	Schema        int      `json:"schema"`
 	Name          string   `json:"name"`
@@ -27,8 +29,33 @@ type Recipe struct {
 	DefaultBranch string   `json:"default_branch"`
 	Features      Features `json:"features"`
 	// Versions are ascending by recipe version; the last one is the newest.
-	Versions []Entry `json:"versions"`
+	Versions []Release `json:"versions"`
 }
+
+// Release is one published version in a Recipe.
+type Release struct {
+	Version string `json:"version"` // "1.2.0+5.1.0", the tag's name
+	// Entry names v1/entries/<sha256>.json; 64 hex digits.
+	Entry string `json:"entry"`
+	// Withdrawn says that the version is not for new deploys; nil when it is.
+	// What is published stays readable: somebody may run it.
+	Withdrawn *Withdrawal `json:"withdrawn,omitempty"`
+}
+
+// Withdrawal is why a published version is not for new deploys.
+type Withdrawal struct {
+	Kind   string `json:"kind"` // Removed or Yanked
+	Reason string `json:"reason"`
+}
+
+// The kinds of a Withdrawal.
+const (
+	Removed = "removed" // the source no longer has the tag, or the publisher the source
+	Yanked  = "yanked"  // the publisher said so
+)
+
+// String is for people: "yanked: loses mails".
+func (w Withdrawal) String() string { return w.Kind + ": " + w.Reason }
 
 // Features are what the README's metadata block claims, as text ("" unknown).
 type Features struct {
@@ -44,15 +71,20 @@ type Features struct {
 	SSO         string `json:"sso"`
 }
 
-// Entry is what the catalogue says of one version of one recipe.
+// Entry is v1/entries/<sha256>.json: what the catalogue says of one version of
+// one recipe. It never changes; only --relint makes another in its place.
 type Entry struct {
+	Schema  int       `json:"schema"`
+	Recipe  string    `json:"recipe"`  // the recipe's name
 	Version string    `json:"version"` // "1.2.0+5.1.0", the tag's name
 	Tag     string    `json:"tag"`     // hash of the annotated tag object
 	Commit  string    `json:"commit"`  // hash of the commit it names
 	Date    time.Time `json:"date"`    // the tagger's, UTC, whole seconds
 	Tagger  string    `json:"tagger"`  // name without the address
 	Message string    `json:"message"`
-	Bundle  Bundle    `json:"bundle"`
+	// Signer is who signed the tag, nil when the source did not ask for it.
+	Signer *Signer `json:"signer,omitempty"`
+	Bundle Bundle  `json:"bundle"`
 	// Compose is the base compose file in the bundle, Overlays the others.
 	Compose  string   `json:"compose"`
 	Overlays []string `json:"overlays"`
@@ -62,6 +94,13 @@ type Entry struct {
 	Lint   Verdict `json:"lint"`
 	// Notes are the release notes of this version, "" without any.
 	Notes string `json:"notes"`
+}
+
+// Signer is whose signature of a tag was verified.
+type Signer struct {
+	Kind        string `json:"kind"`        // "ssh" or "openpgp"
+	Name        string `json:"name"`        // the principal, or the OpenPGP user ID
+	Fingerprint string `json:"fingerprint"` // "SHA256:…", or 40 hex digits
 }
 
 // Bundle names v1/bundles/<sha256>.tar, the recipe's files at the commit.
@@ -107,22 +146,33 @@ type Verdict struct {
 	Fingerprints []string `json:"fingerprints"` // sorted
 }
 
-// Newest is the newest published version, nil when there is none.
-func (r *Recipe) Newest() *Entry {
-	if len(r.Versions) == 0 {
-		return nil
+// Newest is the newest version that is not withdrawn, nil when there is none.
+func (r *Recipe) Newest() *Release {
+	for i := len(r.Versions) - 1; i >= 0; i-- {
+		if r.Versions[i].Withdrawn == nil {
+			return &r.Versions[i]
+		}
 	}
-	return &r.Versions[len(r.Versions)-1]
+	return nil
 }
 
-// Entry finds a version by its name, nil when it is not published.
-func (r *Recipe) Entry(version string) *Entry {
+// Release finds a version by its name, nil when it is not published.
+func (r *Recipe) Release(version string) *Release {
 	for i := range r.Versions {
 		if r.Versions[i].Version == version {
 			return &r.Versions[i]
 		}
 	}
 	return nil
+}
+
+// SHA256 names an entry by its content: the hash of its file, 64 hex digits.
+func (e *Entry) SHA256() (string, error) {
+	data, err := encode(e, "")
+	if err != nil {
+		return "", fmt.Errorf("hashing the entry of %s: %w", e.Version, err)
+	}
+	return hashOf(data), nil
 }
 
 // Image finds an image by its normalised reference, nil when the entry does not
@@ -156,6 +206,15 @@ type IndexItem struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`
 	Category    string `json:"category"`
-	Newest      string `json:"newest"`   // version
+	Newest      string `json:"newest"`   // version; "" when all are withdrawn
 	Versions    int    `json:"versions"` // how many are published
+}
+
+// item is a recipe's line in the index.
+func (r *Recipe) item() IndexItem {
+	item := IndexItem{Name: r.Name, Description: r.Description, Category: r.Category, Versions: len(r.Versions)}
+	if newest := r.Newest(); newest != nil {
+		item.Newest = newest.Version
+	}
+	return item
 }

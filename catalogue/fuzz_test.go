@@ -19,14 +19,13 @@ func FuzzDecodeRecipe(f *testing.F) {
 	f.Add(sample)
 	f.Add([]byte("<html>"))
 	f.Add([]byte(`{"schema":1,"name":"web","versions":null}`))
-	f.Add([]byte(strings.ReplaceAll(string(sample), "compose.db.yml", "../../x.yml")))
 	f.Add([]byte(strings.ReplaceAll(string(sample), "1.1.0+1.1", "1.0.0+1.0")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := decodeRecipe("web", data)
 		if err != nil {
 			return
 		}
-		again, err := encode(r, "  ")
+		again, err := encode(r, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,11 +36,31 @@ func FuzzDecodeRecipe(f *testing.F) {
 		if diff := cmp.Diff(r, same); diff != "" {
 			t.Fatal(diff)
 		}
-		for _, e := range r.Versions {
-			for _, name := range append(e.Overlays, e.Compose, e.Bundle.Path()) {
-				if !fs.ValidPath(name) {
-					t.Errorf("path %q", name)
-				}
+		for _, release := range r.Versions {
+			if hash, ok := entryOf(entryPath(release.Entry)); !ok || hash != release.Entry {
+				t.Errorf("entry %q has no path of its own", release.Entry)
+			}
+		}
+	})
+}
+
+// FuzzDecodeEntry sees that nothing in an entry leaves its bundle.
+func FuzzDecodeEntry(f *testing.F) {
+	sample, err := os.ReadFile("testdata/entry.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sample)
+	f.Add([]byte(strings.ReplaceAll(string(sample), "compose.db.yml", "../../x.yml")))
+	f.Add([]byte(`{"schema":1,"recipe":"web","version":"1.1.0+1.1","images":null}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := decodeEntry("web", "1.1.0+1.1", data)
+		if err != nil {
+			return
+		}
+		for _, name := range append(e.Overlays, e.Compose, e.Bundle.Path()) {
+			if !fs.ValidPath(name) {
+				t.Errorf("path %q", name)
 			}
 		}
 	})
@@ -82,37 +101,43 @@ func FuzzParseConfig(f *testing.F) {
 	})
 }
 
-// TestDecodeRecipeRefuses changes one thing of a good file at a time.
-func TestDecodeRecipeRefuses(t *testing.T) {
-	sample, err := os.ReadFile("testdata/web.json")
-	must(t, err)
-	if _, err := decodeRecipe("web", sample); err != nil {
-		t.Fatal(err)
+// TestDecodeRefuses changes one thing of a good file at a time.
+func TestDecodeRefuses(t *testing.T) {
+	read := map[string]func([]byte) error{
+		"web.json":   func(data []byte) error { _, err := decodeRecipe("web", data); return err },
+		"entry.json": func(data []byte) error { _, err := decodeEntry("web", "1.1.0+1.1", data); return err },
 	}
-	tests := []struct{ name, old, new, want string }{
-		{"other name", `"name": "web"`, `"name": "bew"`, `is about the recipe "bew", expected "web"`},
-		{"other schema version", `"schema": 1`, `"schema": 2`, `"/schema"`},
-		{"unknown key", `"schema": 1`, `"schema": 1, "withdrawn": true`, "withdrawn"},
-		{"key in upper case", `"commit"`, `"Commit"`, "commit"},
-		{"path outside", `"compose.db.yml"`, `"../compose.db.yml"`, "no path in a bundle"},
-		{"absolute path", `"compose": "compose.yml"`, `"compose": "/compose.yml"`, "/compose"},
-		{"same version twice", `"version": "1.1.0+1.1"`, `"version": "1.0.0+1.0"`, "does not stand behind"},
-		{"no version", `"version": "1.1.0+1.1"`, `"version": "latest"`, "/versions/1/version"},
-		{"short digest", `"digest": "sha256:`, `"digest": "sha256:0`, "digest"},
-		{"bundle without size", `"size": 4096`, `"size": 0`, "bundle"},
-		{"HTML", "{", "<!doctype html>{", "is an HTML page"},
-		{"two documents", "{", "{}{", "text behind"},
-		{"no UTF-8", "A page", "A \xff page", "is not UTF-8"},
-		{"control character", `"tagger": "Ada"`, `"tagger": "Ada` + "\x01" + `"`, "not JSON"},
-		{"text for a number", `"errors": 0`, `"errors": "0"`, "errors"},
-		{"wrong date", `"date": "2024-05-06T05:08:09Z"`, `"date": "2024-13-06T05:08:09Z"`, "cannot be read"},
+	tests := []struct{ name, file, old, new, want string }{
+		{"other name", "web.json", `"name":"web"`, `"name":"bew"`, `is about the recipe "bew", expected "web"`},
+		{"other schema version", "web.json", `"schema":1`, `"schema":2`, `"/schema"`},
+		{"unknown key", "web.json", `"schema":1`, `"schema":1,"hidden":true`, "hidden"},
+		{"same version twice", "web.json", `"version":"1.1.0+1.1"`, `"version":"1.0.0+1.0"`, "does not stand behind"},
+		{"no version", "web.json", `"version":"1.1.0+1.1"`, `"version":"latest"`, "/versions/1/version"},
+		{"no entry", "web.json", `"entry":"`, `"entry":"../`, "/versions/0/entry"},
+		{"withdrawn without reason", "web.json", `"version":"1.1.0+1.1"`, `"withdrawn":{"kind":"yanked","reason":""},"version":"1.1.0+1.1"`, "withdrawn"},
+		{"HTML", "web.json", "{", "<!doctype html>{", "is an HTML page"},
+		{"two documents", "web.json", "{", "{}{", "text behind"},
+		{"no UTF-8", "web.json", "A page", "A \xff page", "is not UTF-8"},
+		{"other recipe", "entry.json", `"recipe":"web"`, `"recipe":"bew"`, "is about bew@1.1.0+1.1, expected web@1.1.0+1.1"},
+		{"other version", "entry.json", `"version":"1.1.0+1.1"`, `"version":"1.2.0+1.1"`, "is about web@1.2.0+1.1"},
+		{"key in upper case", "entry.json", `"commit"`, `"Commit"`, "commit"},
+		{"path outside", "entry.json", `"compose.db.yml"`, `"../compose.db.yml"`, "no path in a bundle"},
+		{"absolute path", "entry.json", `"compose":"compose.yml"`, `"compose":"/compose.yml"`, "/compose"},
+		{"short digest", "entry.json", `"digest":"sha256:`, `"digest":"sha256:0`, "digest"},
+		{"bundle without size", "entry.json", `"size":6144`, `"size":0`, "bundle"},
+		{"control character", "entry.json", `"tagger":"Ada"`, `"tagger":"Ada` + "\x01" + `"`, "not JSON"},
+		{"text for a number", "entry.json", `"errors":0`, `"errors":"0"`, "errors"},
+		{"wrong date", "entry.json", `"date":"2024-05-06T05:08:09Z"`, `"date":"2024-13-06T05:08:09Z"`, "cannot be read"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			sample, err := os.ReadFile("testdata/" + tt.file)
+			must(t, err)
+			must(t, read[tt.file](sample))
 			if !strings.Contains(string(sample), tt.old) {
 				t.Fatalf("the sample has no %s", tt.old)
 			}
-			_, err := decodeRecipe("web", []byte(strings.Replace(string(sample), tt.old, tt.new, 1)))
+			err = read[tt.file]([]byte(strings.Replace(string(sample), tt.old, tt.new, 1)))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, expected one with %q", err, tt.want)
 			}

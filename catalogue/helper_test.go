@@ -146,6 +146,8 @@ type world struct {
 	t        testing.TB
 	registry *localregistry.Registry
 	dir      string
+	web      gitRepo // of published
+	proxy    gitRepo
 }
 
 func newWorld(t testing.TB) *world {
@@ -217,9 +219,18 @@ func published(t testing.TB) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.begin()
-	w.build(config(webRepo(t), proxyRepo(t)), w.path("build"))
+	w.web, w.proxy = webRepo(t), proxyRepo(t)
+	w.build(config(w.web, w.proxy), w.path("build"))
 	w.sign(start)
 	return w
+}
+
+// release adds version 1.2.0+1.2 of the recipe web and builds it.
+func (w *world) release() *Report {
+	w.t.Helper()
+	w.web.write("compose.yml", compose("1.2"))
+	w.web.release("1.2.0+1.2")
+	return w.build(config(w.web, w.proxy), w.path("build"))
 }
 
 func (w *world) verify(location string, now time.Time) *Verification {
@@ -262,6 +273,29 @@ func readAll(ctx context.Context, c *Client) error {
 		}
 	}
 	return nil
+}
+
+// headIn reads a recipe of a tree, and entryIn one of its entries.
+func headIn(t testing.TB, dir, name string) *Recipe {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, recipePath(name)))
+	must(t, err)
+	r, err := decodeRecipe(name, data)
+	must(t, err)
+	return r
+}
+
+func entryIn(t testing.TB, dir, name, version string) *Entry {
+	t.Helper()
+	release := headIn(t, dir, name).Release(version)
+	if release == nil {
+		t.Fatalf("%s has no version %s", name, version)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, entryPath(release.Entry)))
+	must(t, err)
+	e, err := decodeEntry(name, version, data)
+	must(t, err)
+	return e
 }
 
 func serve(t testing.TB, dir string) string {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/galley-coop/galley/recipe"
 	"github.com/galley-coop/galley/registry"
@@ -117,9 +119,85 @@ func sortedUses(uses map[string]*imageUse) []imageUse {
 	return list
 }
 
-// images completes a version's images with what registries said. The first one
+// images is what a run asked registries.
+type images struct {
+	before registry.Stats
+
+	mu         sync.Mutex
+	references map[string]bool
+	seconds    float64
+}
+
+// complete asks for the images of a source's candidates, and writes those that
+// have all of them. The others are refused, for this time.
+func (b *builder) complete(ctx context.Context, s *builtSource, candidates []*candidate) ([]*candidate, error) {
+	results, err := b.resolve(ctx, candidates)
+	if err != nil {
+		return nil, err
+	}
+	var complete []*candidate
+	for _, c := range candidates {
+		c.entry.Images, err = b.imagesIn(c.images, results)
+		if err == nil {
+			err = b.writeCandidate(c)
+		}
+		var own *outputError
+		if errors.As(err, &own) {
+			return nil, err
+		}
+		if err != nil {
+			s.refuse(c.entry.Version, false, &refusal{reason: cleanLine(err.Error(), maxLine)})
+			continue
+		}
+		complete = append(complete, c)
+	}
+	return complete, nil
+}
+
+// resolve asks once for every image that any of the candidates names.
+func (b *builder) resolve(ctx context.Context, candidates []*candidate) (map[string]registry.Result, error) {
+	wanted := map[string]bool{}
+	for _, c := range candidates {
+		for _, use := range c.images {
+			wanted[use.ref.String()] = true
+		}
+	}
+	started := time.Now()
+	results := b.opts.Resolver.ResolveAll(ctx, slices.Sorted(maps.Keys(wanted)), nil)
+	b.images.mu.Lock()
+	defer b.images.mu.Unlock()
+	if b.images.references == nil {
+		b.images.references = map[string]bool{}
+	}
+	maps.Copy(b.images.references, wanted)
+	b.images.seconds = max(b.images.seconds, time.Since(started).Seconds())
+	return results, ctx.Err()
+}
+
+// writeCandidate writes a version's bundle, then its entry. An entry that its own
+// reader would not take, such as one with a control character in a file's name,
+// is the error.
+func (b *builder) writeCandidate(c *candidate) error {
+	data, err := encode(c.entry, "")
+	if err != nil {
+		return err
+	}
+	if _, err := decodeEntry(c.entry.Recipe, c.entry.Version, data); err != nil {
+		return fmt.Errorf("its entry %w", err)
+	}
+	if int64(len(data)) > maxEntry {
+		return fmt.Errorf("its entry has %d bytes, expected at most %d", len(data), maxEntry)
+	}
+	if err := b.out.content(c.entry.Bundle.Path(), c.bundle); err != nil {
+		return err
+	}
+	c.sha256, c.bundle = hashOf(data), nil
+	return b.out.content(entryPath(c.sha256), data)
+}
+
+// imagesIn completes a version's images with what registries said. The first one
 // that cannot be had is the error.
-func (b *builder) images(uses []imageUse, results map[string]registry.Result) ([]Image, error) {
+func (b *builder) imagesIn(uses []imageUse, results map[string]registry.Result) ([]Image, error) {
 	images := []Image{}
 	for _, use := range uses {
 		result, ok := results[use.ref.String()]

@@ -13,6 +13,7 @@ const (
 	recipesName = "recipes.json"
 	indexName   = "v1/index.json"
 	recipesDir  = "v1/recipes"
+	entriesDir  = "v1/entries"
 	bundlesDir  = "v1/bundles"
 )
 
@@ -25,11 +26,25 @@ func recipeOf(name string) (string, bool) {
 	return found, ok && dir == recipesDir+"/" && recipe.ValidRecipeName(found) == nil
 }
 
+func entryPath(sha256 string) string { return entriesDir + "/" + sha256 + ".json" }
+
 // bundleOf is the hash in a bundle's path.
-func bundleOf(name string) (sha256 string, ok bool) {
+func bundleOf(name string) (sha256 string, ok bool) { return namedByHash(name, bundlesDir, ".tar") }
+
+// entryOf is the hash in an entry's path.
+func entryOf(name string) (sha256 string, ok bool) { return namedByHash(name, entriesDir, ".json") }
+
+func namedByHash(name, folder, ending string) (sha256 string, ok bool) {
 	dir, base := path.Split(name)
-	found, ok := strings.CutSuffix(base, ".tar")
-	return found, ok && dir == bundlesDir+"/" && hexSHA256.MatchString(found)
+	found, ok := strings.CutSuffix(base, ending)
+	return found, ok && dir == folder+"/" && hexSHA256.MatchString(found)
+}
+
+// isContent tells the files whose name is their hash.
+func isContent(name string) bool {
+	_, isBundle := bundleOf(name)
+	_, isEntry := entryOf(name)
+	return isBundle || isEntry
 }
 
 var hashedBase = regexp.MustCompile(`^([0-9a-f]{64})\.(.+)$`)

@@ -1,6 +1,8 @@
 package catalogue
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/galley-coop/galley/registry"
@@ -44,30 +46,49 @@ type legacyImage struct {
 	Digest string `json:"digest"`
 }
 
-// recipesJSON is recipes.json, which the recipe files say all of.
-func recipesJSON(recipes []*Recipe) ([]byte, error) {
-	all := map[string]legacyRecipe{}
-	for _, r := range recipes {
-		l := legacyRecipe{
-			Category: r.Category, DefaultBranch: r.DefaultBranch, Description: r.Description,
-			Name: r.Name, Repository: r.Repository, SSHURL: sshURL(r.Repository),
-			Versions: []map[string]map[string]legacyImage{},
-		}
-		f := r.Features
-		l.Features = legacyFeatures{Backups: f.Backups, Email: f.Email, Healthcheck: f.Healthcheck, Status: f.Status, Tests: f.Tests, SSO: f.SSO}
-		l.Features.Image.Image, l.Features.Image.URL = f.Image, f.ImageURL
-		l.Features.Image.Rating, l.Features.Image.Source = f.Rating, f.Source
-		for i := range r.Versions {
-			services, err := legacyServices(&r.Versions[i])
-			if err != nil {
-				return nil, err
-			}
-			l.Versions = append(l.Versions, map[string]map[string]legacyImage{r.Versions[i].Version: services})
-		}
-		all[r.Name] = l
+// legacyOf is a recipe's part of recipes.json. Withdrawn versions are not in it:
+// its readers do not know of them and would offer them.
+func legacyOf(r *Recipe, entries []*Entry) (legacyRecipe, error) {
+	l := legacyRecipe{
+		Category: r.Category, DefaultBranch: r.DefaultBranch, Description: r.Description,
+		Name: r.Name, Repository: r.Repository, SSHURL: sshURL(r.Repository),
+		Versions: []map[string]map[string]legacyImage{},
 	}
-	return encode(all, "    ")
+	f := r.Features
+	l.Features = legacyFeatures{Backups: f.Backups, Email: f.Email, Healthcheck: f.Healthcheck, Status: f.Status, Tests: f.Tests, SSO: f.SSO}
+	l.Features.Image.Image, l.Features.Image.URL = f.Image, f.ImageURL
+	l.Features.Image.Rating, l.Features.Image.Source = f.Rating, f.Source
+	for i, e := range entries {
+		if r.Versions[i].Withdrawn != nil {
+			continue
+		}
+		services, err := legacyServices(e)
+		if err != nil {
+			return legacyRecipe{}, err
+		}
+		l.Versions = append(l.Versions, map[string]map[string]legacyImage{e.Version: services})
+	}
+	return l, nil
 }
+
+// legacyPart is a recipe's part of recipes.json as text, checked.
+func legacyPart(r *Recipe, entries []*Entry) (json.RawMessage, error) {
+	l, err := legacyOf(r, entries)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := encode(map[string]legacyRecipe{r.Name: l}, "")
+	if err == nil {
+		err = checkSchema("recipes", whole)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing %s: %s %w", recipesName, r.Name, err)
+	}
+	return json.Marshal(l)
+}
+
+// encodeLegacy writes recipes.json from its parts.
+func encodeLegacy(parts map[string]json.RawMessage) ([]byte, error) { return encode(parts, "    ") }
 
 // legacyServices has one image for each service: the base's, where overlays
 // name others.

@@ -6,19 +6,40 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 
+	"github.com/gofrs/flock"
+
+	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/internal/fault"
 )
 
-// output is the tree of a build while it grows beside the one that it replaces.
+// output is the folder of an unsigned catalogue, locked. Files change one by one:
+// what is named by its hash first, a recipe's head after its entries, the index
+// last. A run that is killed in between leaves a tree that Sign refuses and the
+// next run completes.
 type output struct {
-	target  string // what is replaced
-	staging string
+	dir  *disk.Dir
+	lock *flock.Flock
+
+	reads, writes, removes atomic.Int64 // for the report
 }
 
-// newOutput refuses a target that is not a catalogue's tree, or holds more than
-// one, and makes the staging folder beside it.
-func newOutput(target string) (*output, error) {
+// Files counts what a build read and wrote in its output.
+type Files struct {
+	Read    int `json:"read"`
+	Written int `json:"written"`
+	Removed int `json:"removed"`
+}
+
+func (o *output) files() Files {
+	return Files{Read: int(o.reads.Load()), Written: int(o.writes.Load()), Removed: int(o.removes.Load())}
+}
+
+// openOutput makes the folder when it is not there, and refuses one that holds
+// something else, or that another build works on.
+func openOutput(target string) (*output, error) {
 	if target == "" {
 		return nil, fault.New(fault.Usage, "building a catalogue needs an output folder")
 	}
@@ -26,40 +47,33 @@ func newOutput(target string) (*output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the catalogue: %w", err)
 	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = real
-	}
 	if err := checkOwn(abs); err != nil {
 		return nil, err
 	}
-	parent, base := filepath.Split(abs)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return nil, fmt.Errorf("writing the catalogue: %w", err)
-	}
-	staging, err := os.MkdirTemp(parent, "."+base+".galley-build-")
+	dir, err := disk.Create(abs)
 	if err != nil {
 		return nil, fmt.Errorf("writing the catalogue: %w", err)
 	}
-	out := &output{target: abs, staging: staging}
-	for _, dir := range []string{recipesDir, bundlesDir} {
-		if err := os.MkdirAll(out.path(dir), 0o755); err != nil {
-			return nil, errors.Join(fmt.Errorf("writing the catalogue: %w", err), out.discard())
-		}
+	// The folder itself is locked, so that no file is left in it or beside it.
+	lock := flock.New(abs, flock.SetFlag(os.O_RDONLY))
+	locked, err := lock.TryLock()
+	if err == nil && !locked {
+		err = fault.Hint(fault.New(fault.Unavailable, "another galley builds or signs %q", target), "try again when it is done")
 	}
-	return out, os.Chmod(staging, 0o755)
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	return &output{dir: dir, lock: lock}, nil
 }
 
-func (o *output) path(name string) string { return filepath.Join(o.staging, filepath.FromSlash(name)) }
+func (o *output) close() error { return errors.Join(o.dir.Sweep(), o.lock.Unlock(), o.dir.Close()) }
 
-// discard removes what was not put in place.
-func (o *output) discard() error {
-	if err := os.RemoveAll(o.staging); err != nil {
-		return fmt.Errorf("removing %q: %w", o.staging, err)
-	}
-	return nil
-}
+// topLevel are the folders of a tree, and whether files may stand in them that
+// are no targets.
+var topLevel = []string{"v1", recipesDir, entriesDir, bundlesDir, disk.Scratch}
 
-// checkOwn refuses a folder with anything in it that a build does not make.
+// checkOwn refuses a folder with anything in it that a build does not make. It
+// does not look at what is named by its hash: there may be very many of these.
 func checkOwn(dir string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -71,133 +85,72 @@ func checkOwn(dir string) error {
 	if !info.IsDir() {
 		return fault.New(fault.Usage, "output %q is no folder", dir)
 	}
-	err = fs.WalkDir(os.DirFS(dir), ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("writing the catalogue: %w", err)
-		}
-		_, isBundle := bundleOf(name)
+	return fs.WalkDir(os.DirFS(dir), ".", func(name string, e fs.DirEntry, err error) error {
 		switch {
-		case e.IsDir() && (name == "." || name == "v1" || name == recipesDir || name == bundlesDir):
+		case err != nil:
+			return fmt.Errorf("writing the catalogue: %w", err)
+		case name == ".":
 			return nil
-		case e.Type().IsRegular() && (isTarget(name) || isBundle):
+		case e.IsDir() && slices.Contains(topLevel, name):
+			if name == "v1" {
+				return nil
+			}
+			return fs.SkipDir
+		case e.Type().IsRegular() && isTarget(name):
 			return nil
 		}
-		return fault.New(fault.Usage, "output %q holds %q, which is no part of an unsigned catalogue", dir, name)
+		return foreign(dir, name)
 	})
-	return fault.Hint(err, "choose an empty folder: the output is replaced as a whole")
 }
 
-// bundle stores a bundle. Several goroutines may store the same one.
-func (o *output) bundle(b Bundle, data []byte) error {
-	f, err := os.OpenFile(o.path(b.Path()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, fs.ErrExist) {
+func foreign(dir, name string) error {
+	err := fault.New(fault.Usage, "output %q holds %q, which is no part of an unsigned catalogue", dir, name)
+	return fault.Hint(err, "choose an empty folder: what does not belong to the catalogue is removed")
+}
+
+// read reads a file of the tree, counted.
+func (o *output) read(name string, limit int64) ([]byte, error) {
+	o.reads.Add(1)
+	data, err := o.dir.Read(name, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s in %q: %w", name, o.dir.Name(), err)
+	}
+	return data, nil
+}
+
+// write puts a file in place, whole. It is not synced: nothing is published from
+// here that Sign did not hash again.
+func (o *output) write(name string, data []byte) error {
+	o.writes.Add(1)
+	if err := o.dir.Put(name, data); err != nil {
+		return &outputError{fmt.Errorf("writing the catalogue: %w", err)}
+	}
+	return nil
+}
+
+// content writes a file that is named by its hash, unless it is there.
+func (o *output) content(name string, data []byte) error {
+	if o.dir.Exists(name) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("writing a bundle: %w", err)
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("writing a bundle: %w", err)
+	return o.write(name, data)
+}
+
+func (o *output) remove(name string) error {
+	o.removes.Add(1)
+	if err := o.dir.Remove(name); err != nil {
+		return &outputError{err}
 	}
 	return nil
 }
 
-// write completes the tree and puts it in place of the old one.
-func (o *output) write(name string, recipes []*Recipe) error {
-	files, err := treeFiles(name, recipes)
-	if err != nil {
-		return err
-	}
-	for path, data := range files {
-		if err := os.WriteFile(o.path(path), data, 0o644); err != nil {
-			return fmt.Errorf("writing the catalogue: %w", err)
-		}
-	}
-	if err := o.dropBundles(recipes); err != nil {
-		return err
-	}
-	return o.swap()
-}
+// outputError is a failure to write: it ends the run, whatever was being read.
+type outputError struct{ err error }
 
-// dropBundles removes the bundles of versions that were refused after all.
-func (o *output) dropBundles(recipes []*Recipe) error {
-	used := map[string]bool{}
-	for _, r := range recipes {
-		for i := range r.Versions {
-			used[r.Versions[i].Bundle.Path()] = true
-		}
-	}
-	entries, err := os.ReadDir(o.path(bundlesDir))
-	if err != nil {
-		return fmt.Errorf("writing the catalogue: %w", err)
-	}
-	for _, e := range entries {
-		if name := bundlesDir + "/" + e.Name(); !used[name] {
-			if err := os.Remove(o.path(name)); err != nil {
-				return fmt.Errorf("writing the catalogue: %w", err)
-			}
-		}
-	}
-	return nil
-}
+func (e *outputError) Error() string { return e.err.Error() }
+func (e *outputError) Unwrap() error { return e.err }
 
-// swap moves the old tree aside, the new one in, and removes the old one.
-func (o *output) swap() error {
-	if err := checkOwn(o.target); err != nil { // somebody may have put a file there meanwhile
-		return err
-	}
-	old := o.staging + ".old"
-	if exists(o.target) {
-		if err := os.Rename(o.target, old); err != nil {
-			return fmt.Errorf("writing the catalogue: %w", err)
-		}
-	}
-	if err := os.Rename(o.staging, o.target); err != nil {
-		err = fmt.Errorf("writing the catalogue: %w", err)
-		if exists(old) {
-			err = errors.Join(err, os.Rename(old, o.target))
-		}
-		return err
-	}
-	if err := os.RemoveAll(old); err != nil {
-		return fmt.Errorf("removing the old catalogue: %w", err)
-	}
-	return nil
-}
-
-// treeFiles are the JSON files of the tree, each checked as its reader will.
-func treeFiles(name string, recipes []*Recipe) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	index := Index{Schema: SchemaVersion, Name: name, Recipes: []IndexItem{}}
-	for _, r := range recipes {
-		data, err := encode(r, "  ")
-		if err == nil {
-			_, err = decodeRecipe(r.Name, data)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("writing %s: it %w", recipePath(r.Name), err)
-		}
-		files[recipePath(r.Name)] = data
-		index.Recipes = append(index.Recipes, IndexItem{
-			Name: r.Name, Description: r.Description, Category: r.Category,
-			Newest: r.Newest().Version, Versions: len(r.Versions),
-		})
-	}
-	data, err := encode(index, "  ")
-	if err == nil {
-		_, err = decodeIndex(data)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("writing %s: it %w", indexName, err)
-	}
-	files[indexName] = data
-	if data, err = recipesJSON(recipes); err == nil {
-		err = checkSchema("recipes", data)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("writing %s: it %w", recipesName, err)
-	}
-	files[recipesName] = data
-	return files, nil
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }

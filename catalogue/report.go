@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -22,22 +24,46 @@ type Report struct {
 	Seconds  float64        `json:"seconds"`
 	Recipes  int            `json:"recipes"`  // published
 	Versions int            `json:"versions"` // published
+	New      int            `json:"new"`      // versions that this run added
 	Refused  int            `json:"refused"`  // versions
+	Moved    int            `json:"moved"`    // published versions whose tag moved
 	Sources  []SourceReport `json:"sources"`  // by name
 	Requests Requests       `json:"requests"`
+	Files    Files          `json:"files"` // of the output
 }
 
 // SourceReport is one source's part.
 type SourceReport struct {
 	Name     string `json:"name"`
 	Location string `json:"location"` // without credentials
-	// Published are versions, ascending.
-	Published []string `json:"published"`
+	// Published are versions, ascending; New those that this run added, and
+	// Withdrawn those that are not for new deploys.
+	Published []string    `json:"published"`
+	New       []string    `json:"new"`
+	Withdrawn []Withdrawn `json:"withdrawn"`
+	// Moved are published versions whose tag names another commit by now. What is
+	// published stays.
+	Moved []Moved `json:"moved"`
 	// Refused are in the order of source.Repository.Versions.
 	Refused []Refusal `json:"refused"`
-	// Error is why nothing of the source could be read, "" otherwise.
+	// Error is why the source could not be read, "" otherwise. What was published of
+	// it stays.
 	Error   string  `json:"error"`
 	Seconds float64 `json:"seconds"` // until its files were read and linted
+}
+
+// Withdrawn is a published version that is not for new deploys.
+type Withdrawn struct {
+	Version string `json:"version"`
+	Withdrawal
+}
+
+// Moved is a published version whose tag moved. A release is never changed: a
+// mistake is mended by a new version.
+type Moved struct {
+	Version   string `json:"version"`
+	Published string `json:"published"` // the commit that is published
+	Now       string `json:"now"`       // the commit that the tag names
 }
 
 // Refusal is a tag that did not become an entry, and why.
@@ -60,13 +86,36 @@ type Requests struct {
 	Seconds    float64 `json:"seconds"`
 }
 
-// since is what was asked between two counts.
-func (q *Requests) since(before, after registry.Stats) {
-	q.Heads, q.Gets, q.Auths = after.Heads-before.Heads, after.Gets-before.Gets, after.Auths-before.Auths
-	q.CacheHits, q.Retries = after.CacheHits-before.CacheHits, after.Retries-before.Retries
+// report is what the run did.
+func (b *builder) report(started time.Time) *Report {
+	r := &Report{
+		Schema: SchemaVersion, Name: b.cfg.Name, Output: b.opts.Output, Started: b.opts.Now.UTC().Truncate(time.Second),
+		Recipes: len(b.state.names()), Files: b.out.files(), Requests: b.images.requests(b.opts.Resolver.Stats()),
+	}
+	for _, s := range b.sources {
+		r.Refused += len(s.report.Refused)
+		r.Versions += len(s.report.Published)
+		r.New += len(s.report.New)
+		r.Moved += len(s.report.Moved)
+		r.Sources = append(r.Sources, s.report)
+	}
+	slices.SortFunc(r.Sources, func(x, y SourceReport) int { return strings.Compare(x.Name, y.Name) })
+	r.Seconds = time.Since(started).Seconds()
+	r.fill()
+	return r
 }
 
-// Failed lists the sources of which nothing could be read.
+// requests is what was asked since the run began.
+func (i *images) requests(after registry.Stats) Requests {
+	before := i.before
+	return Requests{
+		References: len(i.references), Seconds: i.seconds,
+		Heads: after.Heads - before.Heads, Gets: after.Gets - before.Gets, Auths: after.Auths - before.Auths,
+		CacheHits: after.CacheHits - before.CacheHits, Retries: after.Retries - before.Retries,
+	}
+}
+
+// Failed lists the sources that could not be read.
 func (r *Report) Failed() []SourceReport {
 	var failed []SourceReport
 	for _, s := range r.Sources {
@@ -83,6 +132,9 @@ func (r *Report) fill() {
 	for i := range r.Sources {
 		s := &r.Sources[i]
 		s.Published = append([]string{}, s.Published...)
+		s.New = append([]string{}, s.New...)
+		s.Withdrawn = append([]Withdrawn{}, s.Withdrawn...)
+		s.Moved = append([]Moved{}, s.Moved...)
 		s.Refused = append([]Refusal{}, s.Refused...)
 		for j := range s.Refused {
 			s.Refused[j].Findings = append([]lint.Finding{}, s.Refused[j].Findings...)

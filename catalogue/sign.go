@@ -34,7 +34,7 @@ type SignOptions struct {
 type Signed struct {
 	Fingerprint string       `json:"fingerprint"` // of the first root
 	Roles       []SignedRole `json:"roles"`       // root, targets, snapshot, timestamp
-	Files       int          `json:"files"`       // targets and bundles of the catalogue
+	Files       int          `json:"files"`       // of the catalogue, metadata left out
 	Written     int          `json:"written"`     // content files that were not there yet, copies counted
 	Retired     []string     `json:"retired"`     // plain files that were removed
 	Warnings    []string     `json:"warnings"`
@@ -55,6 +55,9 @@ const maxWarn = 30 * 24 * time.Hour
 // came from a stranger, then writes content, then metadata, the timestamp last.
 // A reader sees the old catalogue or the new one. Files under hashed names are
 // kept, for readers that still have older metadata.
+//
+// What is published stays: a build that lacks a published version, or says
+// something else of it than what its source gave, is fault.Refused.
 //
 // Signing the same build again signs a new timestamp and leaves the rest.
 func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
@@ -79,6 +82,9 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 		Public: public, KeysDir: opts.Keys, Root: root, RootName: opts.Root, Expiry: opts.Expiry, Now: opts.Now,
 	}, t.targets)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkKept(public, publication.Before, t); err != nil {
 		return nil, err
 	}
 	p := &publisher{tree: t, public: public, signed: signedOf(publication, opts.Now)}
@@ -150,8 +156,8 @@ func (p *publisher) publish(ctx context.Context, metadata *trust.Publication) er
 	if err := p.public.Sweep(); err != nil {
 		return err
 	}
-	for _, b := range p.tree.bundles {
-		if err := p.copy(ctx, b.Path(), b.Path(), trust.File{Length: b.Size, SHA256: b.SHA256}); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(p.tree.content)) {
+		if err := p.copy(ctx, name, name, p.tree.content[name]); err != nil {
 			return err
 		}
 	}
@@ -167,12 +173,12 @@ func (p *publisher) publish(ctx context.Context, metadata *trust.Publication) er
 			return err
 		}
 	}
-	for _, folder := range []string{bundlesDir, recipesDir, "v1", "."} {
+	for _, folder := range []string{bundlesDir, entriesDir, recipesDir, "v1", "."} {
 		if err := p.public.Sync(folder); err != nil {
 			return err
 		}
 	}
-	p.signed.Files = len(p.tree.bundles) + len(p.tree.targets)
+	p.signed.Files = len(p.tree.content) + len(p.tree.targets)
 	if err := metadata.Write(p.public); err != nil {
 		return err
 	}

@@ -23,7 +23,11 @@ const (
 	maxTagger  = 500
 	maxMessage = 8 << 10
 	maxNotes   = 64 << 10
+	maxBranch  = 255
 )
+
+// maxEntry bounds an entry's file, in bytes.
+const maxEntry = 8 << 20
 
 // cleanText makes foreign text fit for a file that others print: UTF-8, LF line
 // ends, no control characters but tab and line end, no blanks around, no longer
@@ -103,7 +107,7 @@ func looksLikeHTML(data []byte) bool {
 }
 
 // decodeRecipe reads v1/recipes/<name>.json and checks what its schema cannot
-// say: the name is the one that was asked for, versions ascend, paths stay inside.
+// say: the name is the one that was asked for, versions ascend.
 func decodeRecipe(name string, data []byte) (*Recipe, error) {
 	var r Recipe
 	if err := decode("recipe", data, &r); err != nil {
@@ -124,14 +128,25 @@ func decodeRecipe(name string, data []byte) (*Recipe, error) {
 		if i > 0 && version.Compare(last) <= 0 {
 			return nil, fmt.Errorf("version %q does not stand behind the older %q", version, last)
 		}
-		if err := checkEntry(&r.Versions[i]); err != nil {
-			return nil, fmt.Errorf("version %q: %w", version, err)
-		}
 		last = version
 	}
 	return &r, nil
 }
 
+// decodeEntry reads v1/entries/<sha256>.json of a recipe's version.
+func decodeEntry(name, version string, data []byte) (*Entry, error) {
+	var e Entry
+	if err := decode("entry", data, &e); err != nil {
+		return nil, err
+	}
+	if e.Recipe != name || e.Version != version {
+		return nil, fmt.Errorf("is about %s@%s, expected %s@%s", cleanLine(e.Recipe, maxName), cleanLine(e.Version, maxName), name, version)
+	}
+	return &e, checkEntry(&e)
+}
+
+// checkEntry finds what the schema cannot say: paths stay inside the bundle, no
+// image is there twice.
 func checkEntry(e *Entry) error {
 	for _, name := range append([]string{e.Compose}, e.Overlays...) {
 		if !fs.ValidPath(name) || name == "." {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -26,13 +28,16 @@ const (
 // tree is an unsigned catalogue whose every file was read and found right.
 type tree struct {
 	dir     *disk.Dir
+	recipes []*Recipe // by name
 	targets map[string]trust.File
-	bundles []Bundle // by hash, each once
+	content map[string]trust.File // what is named by its hash
+	entries map[string]*Entry     // by hash
 }
 
 // openTree reads a build's output and trusts nothing in it. The JSON files must
-// be the very bytes that Build writes for the recipes in them, the bundles must
-// be those of the entries, whole, and nothing else may be there.
+// be the very bytes that Build writes for what is in them, every file that is
+// named by its hash must be that file and belong to a version, and nothing else
+// may be there.
 func openTree(ctx context.Context, name string) (_ *tree, err error) {
 	dir, err := disk.Open(name)
 	if err != nil {
@@ -43,24 +48,28 @@ func openTree(ctx context.Context, name string) (_ *tree, err error) {
 			_ = dir.Close()
 		}
 	}()
-	t := &tree{dir: dir, targets: map[string]trust.File{}}
+	t := &tree{dir: dir, targets: map[string]trust.File{}, content: map[string]trust.File{}, entries: map[string]*Entry{}}
 	files, err := t.list()
 	if err != nil {
 		return nil, err
 	}
-	recipes, err := t.readTargets(files)
-	if err != nil {
+	if err := t.readRecipes(ctx, files); err != nil {
 		return nil, err
 	}
-	if err := t.readBundles(ctx, recipes, files); err != nil {
+	if err := t.readSummaries(); err != nil {
 		return nil, err
+	}
+	for name := range files {
+		if _, ok := t.content[name]; isContent(name) && !ok {
+			return nil, t.refuse(name, errors.New("belongs to no version"))
+		}
 	}
 	return t, nil
 }
 
 func (t *tree) refuse(name string, err error) error {
 	err = fault.New(fault.Refused, "%s %w", filepath.Join(t.dir.Name(), filepath.FromSlash(name)), err)
-	return fault.Hint(err, "build the catalogue again; nothing was signed")
+	return fault.Hint(err, "nothing was signed; remove %q and build again, which goes on from what is published", t.dir.Name())
 }
 
 // list is the names of all files, none of them foreign.
@@ -71,59 +80,165 @@ func (t *tree) list() (map[string]bool, error) {
 	}
 	files := map[string]bool{}
 	for _, f := range listed {
-		_, isBundle := bundleOf(f.Name)
-		if !f.Regular || !isTarget(f.Name) && !isBundle {
-			return nil, t.refuse(f.Name, fmt.Errorf("is no part of an unsigned catalogue"))
+		if !f.Regular || !isTarget(f.Name) && !isContent(f.Name) {
+			return nil, t.refuse(f.Name, errors.New("is no part of an unsigned catalogue"))
 		}
 		files[f.Name] = true
 	}
 	for _, name := range []string{recipesName, indexName} {
 		if !files[name] {
-			return nil, t.refuse(name, fmt.Errorf("is missing"))
+			return nil, t.refuse(name, errors.New("is missing"))
 		}
 	}
 	return files, nil
 }
 
-// readTargets reads the JSON files, and makes them again from the recipes.
-func (t *tree) readTargets(files map[string]bool) ([]*Recipe, error) {
-	read := map[string][]byte{}
-	var recipes []*Recipe
-	var index *Index
+// target reads a file that will be signed.
+func (t *tree) target(name string) ([]byte, error) {
+	data, err := t.dir.Read(name, maxTargetFile)
+	if err != nil {
+		return nil, t.refuse(name, err)
+	}
+	t.targets[name] = trust.File{Length: int64(len(data)), SHA256: hashOf(data)}
+	return data, nil
+}
+
+// readRecipes reads the heads and everything they lead to.
+func (t *tree) readRecipes(ctx context.Context, files map[string]bool) error {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if !isTarget(name) {
+		of, ok := recipeOf(name)
+		if !ok {
 			continue
 		}
-		data, err := t.dir.Read(name, maxTargetFile)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		data, err := t.target(name)
 		if err != nil {
-			return nil, t.refuse(name, err)
+			return err
 		}
-		read[name] = data
-		t.targets[name] = trust.File{Length: int64(len(data)), SHA256: hashOf(data)}
-		of, isRecipe := recipeOf(name)
-		switch {
-		case isRecipe:
-			r, err := decodeRecipe(of, data)
-			if err != nil {
-				return nil, t.refuse(name, err)
-			}
-			recipes = append(recipes, r)
-		case name == indexName:
-			if index, err = decodeIndex(data); err != nil {
-				return nil, t.refuse(name, err)
+		r, err := decodeRecipe(of, data)
+		if err == nil {
+			err = written(r, "", data)
+		}
+		if err != nil {
+			return t.refuse(name, err)
+		}
+		for _, release := range r.Versions {
+			if err := t.readVersion(r.Name, release); err != nil {
+				return err
 			}
 		}
+		t.recipes = append(t.recipes, r)
 	}
-	again, err := treeFiles(index.Name, byName(recipes))
+	byName(t.recipes)
+	return nil
+}
+
+var errNotWritten = errors.New("is not what galley catalogue build writes for what is in the tree")
+
+// written sees that data is how Build writes v: nothing can hide between the lines.
+func written(v any, indent string, data []byte) error {
+	again, err := encode(v, indent)
+	if err == nil && string(again) != string(data) {
+		err = errNotWritten
+	}
+	return err
+}
+
+// readVersion reads a version's entry and bundle.
+func (t *tree) readVersion(recipe string, release Release) error {
+	name := entryPath(release.Entry)
+	data, err := t.hashed(name, release.Entry, maxEntry)
+	if err != nil {
+		return t.refuse(name, fmt.Errorf("%w; version %q of %q needs it", err, release.Version, recipe))
+	}
+	e, err := decodeEntry(recipe, release.Version, data)
+	if err == nil {
+		err = written(e, "", data)
+	}
+	if err != nil {
+		return t.refuse(name, err)
+	}
+	t.entries[release.Entry] = e
+	if err := t.readBundle(e); err != nil {
+		return t.refuse(e.Bundle.Path(), fmt.Errorf("%w; version %q of %q needs it", err, e.Version, e.Recipe))
+	}
+	return nil
+}
+
+// hashed reads a file that is named by its hash.
+func (t *tree) hashed(name, sha256 string, limit int64) ([]byte, error) {
+	data, err := t.dir.Read(name, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("is missing")
+	}
 	if err != nil {
 		return nil, err
 	}
-	for name, data := range again {
-		if string(read[name]) != string(data) {
-			return nil, t.refuse(name, fmt.Errorf("is not what galley catalogue build writes for the recipes beside it"))
-		}
+	if hashOf(data) != sha256 {
+		return nil, errWrongName
 	}
-	return recipes, nil
+	t.content[name] = trust.File{Length: int64(len(data)), SHA256: sha256}
+	return data, nil
+}
+
+// readBundle reads the bundle of an entry. Two versions may share one.
+func (t *tree) readBundle(e *Entry) error {
+	data, err := t.hashed(e.Bundle.Path(), e.Bundle.SHA256, recipe.MaxBundleSize)
+	if err != nil {
+		return err
+	}
+	return checkWholeBundle(e, data)
+}
+
+// readSummaries reads the index and recipes.json, which must say what the
+// recipes say.
+func (t *tree) readSummaries() error {
+	data, err := t.target(indexName)
+	if err != nil {
+		return err
+	}
+	index, err := decodeIndex(data)
+	if err == nil {
+		err = checkIndex(index.Name, t.recipes, data)
+	}
+	if err != nil {
+		return t.refuse(indexName, err)
+	}
+	if data, err = t.target(recipesName); err != nil {
+		return err
+	}
+	if err := checkLegacy(t.recipes, t.entries, data); err != nil {
+		return t.refuse(recipesName, err)
+	}
+	return nil
+}
+
+// checkIndex makes the index again.
+func checkIndex(name string, recipes []*Recipe, data []byte) error {
+	index := Index{Schema: SchemaVersion, Name: name, Recipes: []IndexItem{}}
+	for _, r := range recipes {
+		index.Recipes = append(index.Recipes, r.item())
+	}
+	return written(index, "", data)
+}
+
+// checkLegacy makes recipes.json again.
+func checkLegacy(recipes []*Recipe, entries map[string]*Entry, data []byte) error {
+	parts := map[string]json.RawMessage{}
+	for _, r := range recipes {
+		list := make([]*Entry, len(r.Versions))
+		for i, release := range r.Versions {
+			list[i] = entries[release.Entry]
+		}
+		part, err := legacyPart(r, list)
+		if err != nil {
+			return err
+		}
+		parts[r.Name] = part
+	}
+	return written(parts, "    ", data)
 }
 
 // byName sorts recipes as an index has them, which is not the order of their
@@ -136,43 +251,6 @@ func byName(recipes []*Recipe) []*Recipe {
 		return 1
 	})
 	return recipes
-}
-
-func (t *tree) readBundles(ctx context.Context, recipes []*Recipe, files map[string]bool) error {
-	used := map[string]bool{}
-	for _, r := range recipes {
-		for i := range r.Versions {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			e := &r.Versions[i]
-			name := e.Bundle.Path()
-			if !files[name] {
-				return t.refuse(name, fmt.Errorf("is missing; version %q of %q needs it", e.Version, r.Name))
-			}
-			if err := t.readBundle(e); err != nil {
-				return t.refuse(name, err)
-			}
-			if !used[name] {
-				used[name] = true
-				t.bundles = append(t.bundles, e.Bundle)
-			}
-		}
-	}
-	for name := range files {
-		if _, isBundle := bundleOf(name); isBundle && !used[name] {
-			return t.refuse(name, fmt.Errorf("belongs to no entry"))
-		}
-	}
-	return nil
-}
-
-func (t *tree) readBundle(e *Entry) error {
-	data, err := t.dir.Read(e.Bundle.Path(), recipe.MaxBundleSize)
-	if err != nil {
-		return err
-	}
-	return checkWholeBundle(e, data)
 }
 
 // checkWholeBundle sees that a bundle is an entry's, canonical, and holds the

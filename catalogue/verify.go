@@ -137,6 +137,7 @@ func (v *verifier) problem(name string, err error) {
 func (v *verifier) checkRest() {
 	for _, f := range v.listed {
 		_, isBundle := bundleOf(f.Name)
+		entry, isEntry := entryOf(f.Name)
 		_, hash, isHashed := targetOf(f.Name)
 		switch {
 		case v.stop != nil:
@@ -151,6 +152,8 @@ func (v *verifier) checkRest() {
 			v.problem(f.Name, fmt.Errorf("is not a regular file"))
 		case isBundle:
 			v.oldBundle(f.Name)
+		case isEntry:
+			v.hashed(f.Name, entry, maxEntry, true)
 		case isHashed:
 			v.hashed(f.Name, hash, maxTargetFile, true)
 		case isTarget(f.Name) && v.metadata.targets == nil:

@@ -13,14 +13,19 @@ import (
 	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/catalogue/trust"
 	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/lint"
 )
 
-// twice is a published catalogue with older metadata, older copies and a bundle
-// that only the older state names.
+// twice is a published catalogue with older metadata, older copies and entries
+// that only the older state names: the second build judged everything anew.
 func twice(t testing.TB) *world {
 	t.Helper()
 	w := published(t)
-	w.build(config(webRepo(t)), w.path("build"))
+	_, err := Build(t.Context(), config(w.web, w.proxy), BuildOptions{
+		Output: w.path("build"), Resolver: w.resolver(""), Rules: []lint.Rule{refuseRule}, Relint: true,
+	})
+	must(t, err)
+	w.release()
 	w.sign(start.Add(time.Hour))
 	return w
 }
@@ -29,7 +34,7 @@ func TestVerify(t *testing.T) {
 	w := twice(t)
 	for _, location := range []string{w.path("public"), serve(t, w.path("public"))} {
 		v := w.verify(location, start.Add(2*time.Hour))
-		if len(v.Problems) > 0 || v.Recipes != 1 || v.Versions != 2 || v.Fingerprint == "" || v.Bytes == 0 {
+		if len(v.Problems) > 0 || v.Recipes != 2 || v.Versions != 4 || v.Fingerprint == "" || v.Bytes == 0 {
 			t.Errorf("%s: %+v", location, v)
 		}
 		if err := v.Err(); err != nil {

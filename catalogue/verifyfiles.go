@@ -84,39 +84,58 @@ func (v *verifier) checkContents(read map[string][]byte) {
 		recipes = append(recipes, r)
 	}
 	v.out.Recipes = len(recipes)
-	for _, r := range recipes {
+	entries, whole := map[string]*Entry{}, true
+	for _, r := range byName(recipes) {
 		v.out.Versions += len(r.Versions)
-		for i := range r.Versions {
-			v.bundle(&r.Versions[i])
+		for _, release := range r.Versions {
+			e := v.entry(r.Name, release)
+			whole = whole && e != nil
+			entries[release.Entry] = e
 		}
 	}
-	v.checkSummaries(read, recipes)
+	if len(recipes)+2 == len(v.metadata.targets.Files) {
+		v.checkSummaries(read, recipes, entries, whole)
+	}
 }
 
 // checkSummaries makes the index and recipes.json again, once every recipe could
 // be read.
-func (v *verifier) checkSummaries(read map[string][]byte, recipes []*Recipe) {
-	if _, ok := read[indexName]; !ok {
-		return
-	}
-	index, err := decodeIndex(read[indexName])
-	if err != nil {
-		v.problem(indexName, err)
-		return
-	}
-	if len(recipes)+2 != len(v.metadata.targets.Files) {
-		return
-	}
-	again, err := treeFiles(index.Name, byName(recipes))
-	if err != nil {
-		v.problem(indexName, err)
-		return
-	}
-	for name, data := range again {
-		if have, ok := read[name]; ok && string(have) != string(data) {
-			v.problem(name, errors.New("does not say what the recipes' files say"))
+func (v *verifier) checkSummaries(read map[string][]byte, recipes []*Recipe, entries map[string]*Entry, whole bool) {
+	differs := func(name string, err error) {
+		if errors.Is(err, errNotWritten) {
+			err = errors.New("does not say what the recipes' files say")
+		}
+		if err != nil {
+			v.problem(name, err)
 		}
 	}
+	if data, ok := read[indexName]; ok {
+		index, err := decodeIndex(data)
+		if err == nil {
+			err = checkIndex(index.Name, recipes, data)
+		}
+		differs(indexName, err)
+	}
+	if data, ok := read[recipesName]; ok && whole {
+		differs(recipesName, checkLegacy(recipes, entries, data))
+	}
+}
+
+// entry checks the entry of a version, and its bundle. It is nil when there is
+// something wrong with it.
+func (v *verifier) entry(recipe string, release Release) *Entry {
+	name := entryPath(release.Entry)
+	data, ok := v.hashed(name, release.Entry, maxEntry, true)
+	if !ok {
+		return nil
+	}
+	e, err := decodeEntry(recipe, release.Version, data)
+	if err != nil {
+		v.problem(name, err)
+		return nil
+	}
+	v.bundle(e)
+	return e
 }
 
 // bundle checks the bundle of an entry. Two entries may share one.

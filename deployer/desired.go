@@ -2,9 +2,6 @@ package deployer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,7 +27,7 @@ type Input struct {
 }
 
 // LabelEntry names the catalogue entry a stack was deployed from: the sha256 of
-// its JSON. It stands on the service that carries the clients' labels.
+// its file in the catalogue. It stands on the service that carries the clients' labels.
 const LabelEntry = "galley.entry"
 
 // LabelImage is where docker keeps the image as the compose file writes it.
@@ -46,7 +43,7 @@ type Desired struct {
 	Domain  string // the app's
 	Recipe  string
 	Version string
-	// EntryDigest is the sha256, 64 hex digits, of the entry's JSON; the stack
+	// EntryDigest is the sha256, 64 hex digits, of the entry's file; the stack
 	// carries it as LabelEntry.
 	EntryDigest string
 	// Secrets are those the services use, by name. They must exist before a deploy.
@@ -79,7 +76,7 @@ func NewDesired(ctx context.Context, in Input) (*Desired, error) {
 	if err != nil {
 		return nil, fmt.Errorf("converting %s: %w", strings.Join(model.files, ", "), err)
 	}
-	digest, err := entryDigest(in.Entry)
+	digest, err := in.Entry.SHA256()
 	if err != nil {
 		return nil, err
 	}
@@ -159,16 +156,6 @@ func unsetWarnings(app App, r *recipe.Recipe) []string {
 		seen[v.Name] = true
 	}
 	return warnings
-}
-
-// entryDigest names an entry by its content.
-func entryDigest(entry *catalogue.Entry) (string, error) {
-	data, err := json.Marshal(entry)
-	if err != nil {
-		return "", fmt.Errorf("hashing the entry: %w", err)
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 // pin puts the entry's digest behind every image and its platforms into the

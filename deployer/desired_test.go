@@ -113,7 +113,7 @@ func TestEntryDigestFollowsTheEntry(t *testing.T) {
 	a, b, c := entryOf(t, "1", "nginx:1"), entryOf(t, "1", "nginx:1"), entryOf(t, "2", "nginx:1")
 	var digests []string
 	for _, e := range []*catalogue.Entry{a, b, c} {
-		d, err := entryDigest(e)
+		d, err := e.SHA256()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -121,23 +121,33 @@ func compareNames(a, b string) int {
 	return 0
 }
 
+// Exists tells whether a regular file of that name is there.
+func (d *Dir) Exists(name string) bool {
+	info, err := d.root.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // Write makes name hold data: a reader sees the old file or the new one, whole,
 // and after Write returned the new one survives a power cut once Sync was called
 // for its folder.
-func (d *Dir) Write(name string, data []byte) (err error) {
+func (d *Dir) Write(name string, data []byte) error { return d.replace(name, data, true) }
+
+// Put is Write for what can be made again: it survives a kill, not a power cut.
+func (d *Dir) Put(name string, data []byte) error { return d.replace(name, data, false) }
+
+func (d *Dir) replace(name string, data []byte, durable bool) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("writing %q in %q: %w", name, d.name, cause(err))
 		}
 	}()
-	if err := d.root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return err
-	}
-	if err := d.root.MkdirAll(Scratch, 0o755); err != nil {
-		return err
+	for _, folder := range []string{path.Dir(name), Scratch} {
+		if err := d.folder(folder); err != nil {
+			return err
+		}
 	}
 	temp := path.Join(Scratch, strconv.FormatUint(rand.Uint64(), 36))
-	if err := d.writeTemp(temp, data); err != nil {
+	if err := d.writeTemp(temp, data, durable); err != nil {
 		return errors.Join(err, d.remove(temp))
 	}
 	if err := d.root.Rename(temp, name); err != nil {
@@ -146,7 +156,15 @@ func (d *Dir) Write(name string, data []byte) (err error) {
 	return nil
 }
 
-func (d *Dir) writeTemp(temp string, data []byte) (err error) {
+// folder makes a folder that is not there.
+func (d *Dir) folder(name string) error {
+	if info, err := d.root.Lstat(name); err == nil && info.IsDir() {
+		return nil
+	}
+	return d.root.MkdirAll(name, 0o755)
+}
+
+func (d *Dir) writeTemp(temp string, data []byte, durable bool) (err error) {
 	f, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -154,6 +172,9 @@ func (d *Dir) writeTemp(temp string, data []byte) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if _, err := f.Write(data); err != nil {
 		return err
+	}
+	if !durable {
+		return nil
 	}
 	return f.Sync()
 }

@@ -35,6 +35,8 @@ type Publication struct {
 	Expires  map[Role]time.Time
 	// Signed are the roles that were signed anew; the timestamp always is.
 	Signed []Role
+	// Before are the targets of the last publication, verified; nil for the first.
+	Before map[string]File
 	// Retired are the targets that the last publication had and this one has not.
 	Retired []string
 	// Fingerprint is of the first root, which clients start from.
@@ -72,6 +74,7 @@ func Prepare(opts PublishOptions, targets map[string]File) (*Publication, error)
 	p := &preparation{opts: opts, published: published, keys: keys, out: &Publication{
 		Versions:    map[Role]int64{Root: chain.Version()},
 		Expires:     map[Role]time.Time{Root: chain.Expires()},
+		Before:      published.targets(),
 		Retired:     retired(published.documents[Targets], targets),
 		Fingerprint: Fingerprint(chain.First()),
 	}}
@@ -104,6 +107,13 @@ func (p *Publication) Write(public *disk.Dir) error {
 		}
 	}
 	return public.Sync(Folder)
+}
+
+func (p *published) targets() map[string]File {
+	if p.documents[Targets] == nil {
+		return nil
+	}
+	return p.documents[Targets].Files
 }
 
 func retired(before *Document, targets map[string]File) []string {

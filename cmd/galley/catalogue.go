@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -18,6 +19,7 @@ type catalogueCmd struct {
 	Sign   catalogueSignCmd   `cmd:"" help:"Check a built catalogue, sign it, and publish it to a folder."`
 	Verify catalogueVerifyCmd `cmd:"" help:"Check every file of a published catalogue."`
 	Show   catalogueShowCmd   `cmd:"" help:"Show a recipe or a version of it."`
+	Yank   catalogueYankCmd   `cmd:"" help:"Withdraw a version: the next build marks it, and operators are told."`
 }
 
 type catalogueInitCmd struct {
@@ -58,9 +60,11 @@ type catalogueConfig struct {
 
 type catalogueBuildCmd struct {
 	catalogueConfig `embed:""`
-	Build           string `default:"build" help:"Folder to build into; replaced as a whole." placeholder:"DIR"`
-	Report          string `help:"Write the run's report to a file, as JSON." placeholder:"FILE"`
-	NoCache         bool   `help:"Ask registries for everything, also for what does not change."`
+	Build           string  `default:"build" help:"Folder to build into; replaced as a whole." placeholder:"DIR"`
+	Report          string  `help:"Write the run's report to a file, as JSON." placeholder:"FILE"`
+	Previous        *string `help:"Published catalogue to go on from when the build folder is empty (default: public, if it is there; '' for none)." placeholder:"DIR|URL"`
+	Relint          bool    `help:"Judge published versions again with today's rules."`
+	NoCache         bool    `help:"Ask registries for everything, also for what does not change."`
 }
 
 func (catalogueBuildCmd) Help() string {
@@ -70,7 +74,10 @@ func (catalogueBuildCmd) Help() string {
 
 A version is an annotated tag. Each is read at its tag, linted, its images
 resolved and its files bundled; a version that fails is left out, with the
-reason, and never stops the others. Exit code 1: a source could not be read.`
+reason, and never stops the others. What the folder holds is not built again: a
+version is known by its tag object. A tag that moved or was removed changes
+nothing of what is published. Exit code 1: a source could not be read, or the tag
+of a published version moved.`
 }
 
 // Run builds and lists what was refused.
@@ -85,10 +92,12 @@ func (c *catalogueBuildCmd) Run(ctx context.Context, s *streams) error {
 	}
 	resolver := registry.New(options)
 	defer resolver.Close()
-	report, err := catalogue.Build(ctx, config, catalogue.BuildOptions{
-		Output: c.Build, Resolver: resolver, Rules: rules.All(), CacheDir: cacheDir("git"),
-		Progress: s.showBuild,
-	})
+	build, err := c.options()
+	if err != nil {
+		return err
+	}
+	build.Resolver, build.Progress = resolver, s.showBuild
+	report, err := catalogue.Build(ctx, config, build)
 	s.status("")
 	if err != nil {
 		return err
@@ -103,10 +112,37 @@ func (c *catalogueBuildCmd) Run(ctx context.Context, s *streams) error {
 	} else {
 		err = s.printReport(report)
 	}
-	if err == nil && len(report.Failed()) > 0 {
+	if err == nil && len(report.Failed())+report.Moved > 0 {
 		return answered{fault.No}
 	}
 	return err
+}
+
+// options are what does not come from the configuration.
+func (c *catalogueBuildCmd) options() (catalogue.BuildOptions, error) {
+	beside := filepath.Dir(c.Config)
+	yanked, err := catalogue.LoadYanks(filepath.Join(beside, catalogue.YankedName))
+	if err != nil {
+		return catalogue.BuildOptions{}, err
+	}
+	options := catalogue.BuildOptions{
+		Output: c.Build, Rules: rules.All(), CacheDir: cacheDir("git"), Yanked: yanked, Relint: c.Relint,
+	}
+	switch {
+	case c.Previous != nil:
+		options.Previous = *c.Previous
+	case isFile(filepath.Join("public", "metadata", "timestamp.json")):
+		options.Previous = "public"
+	}
+	if root, err := readLimited(filepath.Join(beside, catalogue.RootName), 1<<20); err == nil {
+		options.PreviousRoot = root
+	}
+	return options, nil
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // showBuild shows how far a build is, on a terminal.
@@ -133,12 +169,19 @@ func (s *streams) printReport(r *catalogue.Report) error {
 		if source.Error == "" && len(source.Published)+len(source.Refused) == 0 {
 			s.notef("galley: note: %s has no tags, so no versions\n", source.Name)
 		}
+		for _, moved := range source.Moved {
+			s.printf("moved: %s %s: published from commit %s, the tag names %s now; the published one stays\n",
+				source.Name, moved.Version, short(moved.Published), short(moved.Now))
+		}
+		for _, w := range source.Withdrawn {
+			s.printf("withdrawn: %s %s: %s\n", source.Name, w.Version, oneLine(w.Withdrawal.String()))
+		}
 		for _, refusal := range source.Refused {
 			s.printf("refused: %s %s: %s\n", refusal.Recipe, refusal.Version, oneLine(refusal.Reason))
 		}
 	}
-	s.printf("%d versions of %d recipes in %s; %d image references, %d requests, %.1f s\n",
-		r.Versions, r.Recipes, r.Output, r.Requests.References, r.Requests.Heads+r.Requests.Gets, r.Seconds)
+	s.printf("%d versions of %d recipes in %s, %d new; %d image references, %d requests, %.1f s\n",
+		r.Versions, r.Recipes, r.Output, r.New, r.Requests.References, r.Requests.Heads+r.Requests.Gets, r.Seconds)
 	return nil
 }
 
@@ -276,15 +319,23 @@ func (c *catalogueShowCmd) Run(ctx context.Context, s *streams) error {
 		return s.printJSON(recipe)
 	}
 	s.printf("%s: %s\n", recipe.Name, recipe.Description)
+	entries, err := client.Entries(ctx, recipe)
+	if err != nil {
+		return err
+	}
 	var rows [][]string
-	for _, e := range recipe.Versions {
-		rows = append(rows, []string{e.Version, e.Date.Format("2006-01-02"), short(e.Commit), fmt.Sprint(len(e.Images)), verdictText(e.Lint)})
+	for i, e := range entries {
+		state := verdictText(e.Lint)
+		if w := recipe.Versions[i].Withdrawn; w != nil {
+			state = oneLine(w.String())
+		}
+		rows = append(rows, []string{e.Version, e.Date.Format("2006-01-02"), short(e.Commit), fmt.Sprint(len(e.Images)), state})
 	}
 	return s.table([]string{"VERSION", "DATE", "COMMIT", "IMAGES", "LINT"}, rows)
 }
 
 func (c *catalogueShowCmd) showEntry(ctx context.Context, s *streams, client *catalogue.Client, name, version string) error {
-	_, entry, err := client.Entry(ctx, name, version)
+	recipe, entry, err := client.Entry(ctx, name, version)
 	if err != nil {
 		return err
 	}
@@ -292,6 +343,12 @@ func (c *catalogueShowCmd) showEntry(ctx context.Context, s *streams, client *ca
 		return s.printJSON(entry)
 	}
 	s.printf("%s %s\n", name, entry.Version)
+	if w := recipe.Release(entry.Version).Withdrawn; w != nil {
+		s.printf("state   %s\n", oneLine(w.String()))
+	}
+	if entry.Signer != nil {
+		s.printf("signed  %s (%s %s)\n", oneLine(entry.Signer.Name), entry.Signer.Kind, entry.Signer.Fingerprint)
+	}
 	s.printf("commit  %s, %s, %s\n", short(entry.Commit), entry.Date.Format("2006-01-02"), entry.Tagger)
 	s.printf("lint    %s\n", verdictText(entry.Lint))
 	s.printf("bundle  sha256:%s, %d bytes\n", entry.Bundle.SHA256, entry.Bundle.Size)
@@ -308,6 +365,34 @@ func (c *catalogueShowCmd) showEntry(ctx context.Context, s *streams, client *ca
 		}
 	}
 	return s.table([]string{"IMAGE", "SERVICES", "DIGEST"}, rows)
+}
+
+type catalogueYankCmd struct {
+	catalogueConfig `embed:""`
+	Version         string `arg:"" name:"recipe@version" help:"The version to withdraw."`
+	Reason          string `required:"" help:"Why; operators are shown it." placeholder:"TEXT"`
+}
+
+func (catalogueYankCmd) Help() string {
+	return `Examples:
+  galley catalogue yank matomo@1.2.0+5.1.0 --reason "loses reports of the last hour"
+
+It adds a line to yanked.txt beside the configuration; the next build marks the
+version. A withdrawn version stays readable, for those who run it, and is not
+offered to others. Remove the line to take it back.`
+}
+
+// Run writes the line.
+func (c *catalogueYankCmd) Run(s *streams) error {
+	name := filepath.Join(filepath.Dir(c.Config), catalogue.YankedName)
+	if err := catalogue.Yank(name, c.Version, c.Reason); err != nil {
+		return err
+	}
+	if s.json {
+		return s.printJSON(map[string]string{"file": name, "version": c.Version, "reason": c.Reason})
+	}
+	s.printf("%s: %s is withdrawn\nnext: galley catalogue build, then galley catalogue sign\n", name, c.Version)
+	return nil
 }
 
 func verdictText(v catalogue.Verdict) string {

@@ -176,18 +176,27 @@ func (s *stage) tamper(ctx context.Context) error {
 }
 
 func (s *stage) newestBundle() (string, error) {
-	data, err := os.ReadFile(s.path("public", "v1", "recipes", "greeter.json"))
-	if err != nil {
-		return "", err
-	}
 	var published catalogue.Recipe
-	if err := json.Unmarshal(data, &published); err != nil {
+	if err := readJSON(s.path("public", "v1", "recipes", "greeter.json"), &published); err != nil {
 		return "", err
 	}
-	if published.Newest() == nil {
+	newest := published.Newest()
+	if newest == nil {
 		return "", errors.New("nothing is published")
 	}
-	return s.path("public", filepath.FromSlash(published.Newest().Bundle.Path())), nil
+	var entry catalogue.Entry
+	if err := readJSON(s.path("public", "v1", "entries", newest.Entry+".json"), &entry); err != nil {
+		return "", err
+	}
+	return s.path("public", filepath.FromSlash(entry.Bundle.Path())), nil
+}
+
+func readJSON(name string, into any) error {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, into)
 }
 
 // flip inverts the lowest bit of a file's middle byte.

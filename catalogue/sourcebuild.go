@@ -1,0 +1,321 @@
+package catalogue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/galley-coop/galley/recipe"
+	"github.com/galley-coop/galley/recipe/source"
+)
+
+// builtSource is one source in a run.
+type builtSource struct {
+	source Source
+	known  *known // what is published of it, nil for nothing yet
+	report SourceReport
+	marked bool // a version was withdrawn, or is no longer
+
+	repository string // Recipe.Repository
+	listed     map[string]source.PeeledTag
+	inputs     string    // known.Inputs as they are now
+	forGood    []Refusal // what is refused for good
+	replaced   []string  // entries that another verdict made others of
+}
+
+// refuse leaves a version out and says why. For good means that only another tag,
+// rule or setting can change that.
+func (s *builtSource) refuse(version string, forGood bool, r *refusal) {
+	refused := Refusal{
+		Recipe: s.source.Name, Version: cleanLine(version, maxLine), Reason: r.reason, Findings: r.findings,
+	}
+	s.report.Refused = append(s.report.Refused, refused)
+	if forGood {
+		s.forGood = append(s.forGood, refused)
+	}
+}
+
+// buildSource compares a source's tags with what is published, and builds what
+// is new. The error is of the source as a whole, or an *outputError.
+func (b *builder) buildSource(ctx context.Context, s *builtSource) error {
+	s.report.Name, s.report.Location = s.source.Name, s.source.Location()
+	defer s.published()
+	parsed, err := source.Parse(s.source.Location())
+	if err != nil {
+		s.report.Location = ""
+		return err
+	}
+	s.report.Location = parsed.URL
+	if !parsed.Local {
+		s.repository = cleanLine(parsed.URL, maxLine)
+	}
+	if s.listed, err = source.Remote(ctx, s.source.Location()); err != nil {
+		return err
+	}
+	s.inputs = b.inputsOf(s)
+	fresh := s.compare()
+	s.mark(s.tags(), b.opts.Yanked[s.source.Name], "its tag was removed from the source")
+	if fresh || b.opts.Relint {
+		return b.buildVersions(ctx, s)
+	}
+	if s.known != nil {
+		s.report.Refused = s.known.Refused
+	}
+	return b.writeRecipe(s, nil, nil)
+}
+
+// inputsOf hashes what the verdict about a source's versions comes from, but for
+// what registries say.
+func (b *builder) inputsOf(s *builtSource) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d %s %q %q %q %q\n", ledgerFormat, b.ruleSet, s.source.Name, s.source.Gate, s.source.Compose, b.cfg.Platforms)
+	for _, name := range slices.Sorted(maps.Keys(s.listed)) {
+		fmt.Fprintf(&text, "%q %s %s\n", name, s.listed[name].Tag, s.listed[name].Target)
+	}
+	return hashOf([]byte(text.String()))
+}
+
+func (s *builtSource) tags() map[string]bool {
+	tags := map[string]bool{}
+	for name := range s.listed {
+		tags[name] = true
+	}
+	return tags
+}
+
+// compare tells whether a tag is neither published as it is nor known to be
+// refused for good.
+func (s *builtSource) compare() (fresh bool) {
+	for name, tag := range s.listed {
+		release := s.release(name)
+		switch {
+		case release != nil && release.Tag == tag.Tag:
+		case release == nil && s.known != nil && s.known.Inputs == s.inputs && s.known.refused(cleanLine(name, maxLine)):
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// mark withdraws what is gone or yanked, and takes back what is there again.
+func (s *builtSource) mark(tags map[string]bool, yanked map[string]string, gone string) {
+	if s.known == nil {
+		return
+	}
+	for i := range s.known.Releases {
+		release := &s.known.Releases[i]
+		var now *Withdrawal
+		if !tags[release.Version] {
+			now = &Withdrawal{Removed, gone}
+		}
+		if reason, ok := yanked[release.Version]; ok {
+			now = &Withdrawal{Yanked, reason}
+		}
+		if (now == nil) != (release.Withdrawn == nil) || now != nil && *now != *release.Withdrawn {
+			release.Withdrawn, s.marked = now, true
+		}
+	}
+}
+
+// published lists what is published in the report, whatever came of the source.
+func (s *builtSource) published() {
+	if s.known == nil {
+		return
+	}
+	for _, release := range s.known.Releases {
+		s.report.Published = append(s.report.Published, release.Version)
+		if release.Withdrawn != nil {
+			s.report.Withdrawn = append(s.report.Withdrawn, Withdrawn{release.Version, *release.Withdrawn})
+		}
+	}
+}
+
+// buildVersions opens the repository and builds what is new in it.
+func (b *builder) buildVersions(ctx context.Context, s *builtSource) (err error) {
+	repo, err := source.Open(ctx, s.source.Location(), source.Options{CacheDir: b.opts.CacheDir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, repo.Close()) }()
+	versions, err := repo.Versions(ctx)
+	if err != nil {
+		return err
+	}
+	branch := ""
+	if name, err := repo.DefaultBranch(); err == nil {
+		branch = cleanLine(name, maxBranch)
+	}
+	built, err := b.buildAll(ctx, s, repo, versions)
+	if err != nil {
+		return err
+	}
+	return b.writeRecipe(s, built, &branch)
+}
+
+// buildAll builds the versions that are new. The rules see each version with the
+// releases before it.
+func (b *builder) buildAll(ctx context.Context, s *builtSource, repo *source.Repository, versions []source.Version) ([]*candidate, error) {
+	var usable []source.Version
+	var candidates []*candidate
+	for _, v := range versions {
+		reason := unusable(v)
+		if reason == "" {
+			usable = append(usable, v)
+		}
+		known := s.release(v.Name)
+		switch {
+		case known != nil && known.Tag == v.Tag && !b.opts.Relint:
+			continue
+		case known != nil && known.Tag != v.Tag:
+			if err := b.reportMoved(s, known, v); err != nil {
+				return nil, err
+			}
+			continue
+		case reason != "":
+			s.refuse(v.Name, true, &refusal{reason: cleanLine(reason, maxLine)})
+			continue
+		}
+		c, err := b.readVersion(ctx, s, repo, v, history{repo, slices.Clip(usable)})
+		var refused *refusal
+		switch {
+		case errors.As(err, &refused):
+			s.refuse(v.Name, !errors.Is(err, source.ErrCorrupt), refused)
+		case err != nil:
+			return nil, err
+		default:
+			candidates = append(candidates, c)
+		}
+	}
+	return b.complete(ctx, s, candidates)
+}
+
+func (s *builtSource) release(version string) *knownRelease {
+	if s.known == nil {
+		return nil
+	}
+	return s.known.release(version)
+}
+
+// reportMoved reports a tag that names something else than what is published.
+func (b *builder) reportMoved(s *builtSource, release *knownRelease, v source.Version) error {
+	published, err := b.readEntry(s.source.Name, release.Release)
+	if err != nil {
+		return err
+	}
+	now := v.Commit
+	if now == "" {
+		now = "no commit"
+	}
+	s.report.Moved = append(s.report.Moved, Moved{Version: v.Name, Published: published.Commit, Now: now})
+	return nil
+}
+
+// writeRecipe writes a recipe's head with what was built of it, and its part of
+// recipes.json. branch is nil when the repository was not opened.
+func (b *builder) writeRecipe(s *builtSource, built []*candidate, branch *string) error {
+	if s.known == nil && len(built)+len(s.forGood) == 0 {
+		return nil
+	}
+	if s.known == nil {
+		s.known = &known{}
+	}
+	if branch != nil {
+		s.known.Refused, s.known.Inputs = s.forGood, s.inputs
+	}
+	if len(s.known.Releases)+len(built) == 0 || len(built) == 0 && !s.marked && (branch == nil || *branch == s.known.Branch) {
+		return nil
+	}
+	r, entries, err := b.merge(s, built)
+	if err != nil {
+		return err
+	}
+	if branch != nil {
+		r.DefaultBranch = *branch
+	}
+	data, err := encode(r, "")
+	if err == nil {
+		_, err = decodeRecipe(r.Name, data)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: it %w", recipePath(r.Name), err)
+	}
+	part, err := legacyPart(r, entries)
+	if err != nil {
+		return err
+	}
+	if err := b.out.write(recipePath(r.Name), data); err != nil {
+		return err
+	}
+	for _, entry := range s.replaced {
+		if err := b.out.remove(entryPath(entry)); err != nil {
+			return err
+		}
+	}
+	s.known.Item, s.known.Branch = r.item(), r.DefaultBranch
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parts[r.Name] = part
+	return nil
+}
+
+// merge puts what is published and what was built together, ascending. What the
+// newest version's README says describes the recipe.
+func (b *builder) merge(s *builtSource, built []*candidate) (*Recipe, []*Entry, error) {
+	r := &Recipe{Schema: SchemaVersion, Name: s.source.Name, Repository: s.repository}
+	byVersion := map[string]*Entry{}
+	if len(s.known.Releases) > 0 {
+		before, entries, err := b.readRecipe(s.source.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		repository := r.Repository
+		r = before
+		if s.source.Location() != "" {
+			r.Repository = repository
+		}
+		for _, e := range entries {
+			byVersion[e.Version] = e
+		}
+	}
+	for _, c := range built {
+		release := knownRelease{Release: Release{Version: c.entry.Version, Entry: c.sha256}, Tag: c.entry.Tag}
+		if reason, ok := b.opts.Yanked[s.source.Name][c.entry.Version]; ok {
+			release.Withdrawn = &Withdrawal{Yanked, reason}
+		}
+		if before := s.known.release(c.entry.Version); before != nil {
+			if before.Entry != release.Entry {
+				s.replaced = append(s.replaced, before.Entry)
+			}
+			*before = release
+		} else {
+			s.known.Releases = append(s.known.Releases, release)
+			s.report.New = append(s.report.New, c.entry.Version)
+		}
+		byVersion[c.entry.Version] = &c.entry
+	}
+	slices.SortFunc(s.known.Releases, func(x, y knownRelease) int { return compareVersions(x.Version, y.Version) })
+	r.Versions = nil
+	var entries []*Entry
+	for _, release := range s.known.Releases {
+		r.Versions = append(r.Versions, release.Release)
+		entries = append(entries, byVersion[release.Version])
+	}
+	newest := r.Versions[len(r.Versions)-1].Version
+	for _, c := range built {
+		if c.entry.Version == newest {
+			c.describe(r)
+		}
+	}
+	return r, entries, nil
+}
+
+// compareVersions orders names that are versions.
+func compareVersions(a, b string) int {
+	x, _ := recipe.ParseVersion(a)
+	y, _ := recipe.ParseVersion(b)
+	return x.Compare(y)
+}
