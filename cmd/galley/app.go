@@ -108,6 +108,8 @@ type wanted struct {
 	client  *catalogue.Client
 	entry   *catalogue.Entry
 	desired *deployer.Desired
+	// withdrawn is why the version is not for new deploys, nil when it is.
+	withdrawn *catalogue.Withdrawal
 }
 
 // want reads an app's entry and bundle from the catalogue. version "" means the
@@ -140,7 +142,25 @@ func (a *appCmd) want(ctx context.Context, s *streams, app deployer.App, version
 	if err != nil {
 		return nil, err
 	}
-	return &wanted{app: app, client: client, entry: entry, desired: desired}, nil
+	w := &wanted{app: app, client: client, entry: entry, desired: desired, withdrawn: published.Release(entry.Version).Withdrawn}
+	if w.withdrawn != nil {
+		desired.Warnings = append(desired.Warnings, w.withdrawnText())
+	}
+	return w, nil
+}
+
+func (w *wanted) withdrawnText() string {
+	return fmt.Sprintf("%s %s is withdrawn (%s)", w.app.Recipe, w.entry.Version, oneLine(w.withdrawn.String()))
+}
+
+// refuseWithdrawn keeps a withdrawn version from being deployed anew. Where it
+// runs already it may be deployed again: it cannot be made worse.
+func (w *wanted) refuseWithdrawn(plan *deployer.Plan) error {
+	if w.withdrawn == nil || plan.From == w.entry.Version {
+		return nil
+	}
+	err := fault.New(fault.Refused, "%s", w.withdrawnText())
+	return fault.Hint(err, "galley catalogue show %s lists the others; --allow-withdrawn deploys it all the same", w.app.Recipe)
 }
 
 // mark is what the history keeps of the catalogue.

@@ -76,6 +76,8 @@ type appDeployCmd struct {
 	Timeout       time.Duration `help:"How long services may take to converge, pulling aside (default: the recipe's, else 5m)." placeholder:"5m"`
 	PullTimeout   time.Duration `help:"How long pulling images may take (default 10m)." placeholder:"10m"`
 	AllowUnvetted bool          `help:"Deploy an entry that the publisher's lint gate did not vet."`
+
+	AllowWithdrawn bool `help:"Deploy a version that was yanked, or whose tag was removed."`
 }
 
 func (appDeployCmd) Help() string {
@@ -113,6 +115,9 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 	defer engine.Close()
 	plan, err := w.plan(ctx, engine)
 	if err != nil {
+		return err
+	}
+	if err := w.refuseWithdrawn(plan); err != nil && !c.AllowWithdrawn {
 		return err
 	}
 	if !s.json {

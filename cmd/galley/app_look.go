@@ -92,6 +92,9 @@ func (c *appVerifyCmd) Run(ctx context.Context, s *streams, apps *appCmd) error 
 	if err != nil {
 		return err
 	}
+	if w.withdrawn != nil {
+		observed.Problems = append(observed.Problems, w.withdrawnText())
+	}
 	if s.json {
 		err = s.printJSON(observed)
 	} else {

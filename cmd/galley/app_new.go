@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/galley-coop/galley/deployer"
+	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/recipe"
 )
 
@@ -32,6 +33,10 @@ func (c *appNewCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	published, entry, err := client.Entry(ctx, name, version)
 	if err != nil {
 		return err
+	}
+	if w := published.Release(entry.Version).Withdrawn; w != nil {
+		err := fault.New(fault.Refused, "%s %s is withdrawn (%s)", name, entry.Version, oneLine(w.String()))
+		return fault.Hint(err, "galley catalogue show %s lists the others", name)
 	}
 	files, err := client.Bundle(ctx, entry)
 	if err != nil {
