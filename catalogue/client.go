@@ -114,7 +114,10 @@ func (c *Client) setInfo(fingerprint string, firstUse bool) {
 
 // target reads a verified target, fs.ErrNotExist when there is none of that name.
 func (c *Client) target(ctx context.Context, name string) ([]byte, error) {
-	f, ok := c.state.Target(name)
+	f, ok, err := c.state.Target(ctx, c.from, name)
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
 		return nil, fs.ErrNotExist
 	}
@@ -269,7 +272,9 @@ func (r *Recipe) suggest(version string) string {
 // Versions lists the published versions of a recipe, ascending; none for one
 // that the catalogue does not have.
 func (c *Client) Versions(ctx context.Context, name string) ([]string, error) {
-	if _, ok := c.state.Target(recipePath(name)); !ok {
+	if _, ok, err := c.state.Target(ctx, c.from, recipePath(name)); err != nil {
+		return nil, c.wrap(err)
+	} else if !ok {
 		return nil, nil
 	}
 	r, err := c.Recipe(ctx, name)

@@ -19,7 +19,8 @@ import (
 )
 
 // anchorName is the root that trust in a location started with. The other files
-// of a location's folder are go-tuf's: root, timestamp, snapshot, targets.
+// of a location's folder are go-tuf's: root, timestamp, snapshot, targets; and the
+// hash bins that were read, which are a cache.
 const anchorName = "anchor.json"
 
 // refresh verifies the metadata against what is known of the location. What is
@@ -30,6 +31,16 @@ func (c *Client) refresh(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	if err := c.refreshIn(ctx, stateDir); err != nil {
+		return err
+	}
+	if c.opts.StateDir == "" {
+		c.state.SetDir("") // the folder is about to go
+	}
+	return nil
+}
+
+func (c *Client) refreshIn(ctx context.Context, stateDir string) error {
 	sum := sha256.Sum256([]byte(c.from.Location()))
 	dir := filepath.Join(stateDir, hex.EncodeToString(sum[:16]))
 	anchor, err := savedAnchor(dir)
@@ -140,6 +151,7 @@ func (c *Client) trustNew(ctx context.Context, stateDir, dir string, root []byte
 	if err := os.Rename(staging, dir); err != nil {
 		return fmt.Errorf("keeping what is trusted: %w", err)
 	}
+	c.state.SetDir(dir)
 	c.setInfo(trust.Fingerprint(root), firstUse)
 	return nil
 }
@@ -169,7 +181,8 @@ func private(dir string) error {
 	}
 	for _, e := range entries {
 		if e.Type().IsRegular() {
-			if err := os.Chmod(filepath.Join(dir, e.Name()), 0o600); err != nil {
+			err := os.Chmod(filepath.Join(dir, e.Name()), 0o600)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) { // another galley renames what it wrote
 				return fmt.Errorf("keeping what is trusted: %w", err)
 			}
 		}

@@ -156,7 +156,7 @@ func (v *verifier) checkRest() {
 			v.hashed(f.Name, entry, maxEntry, true)
 		case isHashed:
 			v.hashed(f.Name, hash, maxTargetFile, true)
-		case isTarget(f.Name) && v.metadata.targets == nil:
+		case isTarget(f.Name) && !v.metadata.whole:
 			// nothing says what it should be, and that is named already
 		default:
 			v.problem(f.Name, fmt.Errorf("is not part of the catalogue"))

@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -17,12 +16,8 @@ func (v *verifier) checkTargets() {
 		return
 	}
 	read := map[string][]byte{}
-	for _, name := range slices.Sorted(maps.Keys(v.metadata.targets.Files)) {
-		f := v.metadata.targets.Files[name]
-		if !isTarget(name) {
-			v.problem(trust.Name(trust.Targets, v.metadata.targets.Version), fmt.Errorf("names %q, which is no file of a catalogue", cleanLine(name, maxName)))
-			continue
-		}
+	for _, name := range slices.Sorted(maps.Keys(v.metadata.targets)) {
+		f := v.metadata.targets[name]
 		if data, ok := v.hashed(trust.HashedName(name, f.SHA256), f.SHA256, f.Length, true); ok {
 			read[name] = data
 		}
@@ -31,7 +26,7 @@ func (v *verifier) checkTargets() {
 		}
 	}
 	for _, name := range []string{recipesName, indexName} {
-		if _, ok := v.metadata.targets.Files[name]; !ok {
+		if _, ok := v.metadata.targets[name]; !ok && v.metadata.whole {
 			v.problem(name, errors.New("is not among what was signed"))
 		}
 	}
@@ -93,7 +88,7 @@ func (v *verifier) checkContents(read map[string][]byte) {
 			entries[release.Entry] = e
 		}
 	}
-	if len(recipes)+2 == len(v.metadata.targets.Files) {
+	if v.metadata.whole && len(recipes)+2 == len(v.metadata.targets) {
 		v.checkSummaries(read, recipes, entries, whole)
 	}
 }
@@ -168,9 +163,9 @@ func (v *verifier) oldBundle(name string) {
 // olderTargets reads the copies that older metadata names, as far as they are
 // still there.
 func (v *verifier) olderTargets() {
-	for _, doc := range v.metadata.older {
-		for _, name := range slices.Sorted(maps.Keys(doc.Files)) {
-			f := doc.Files[name]
+	for _, files := range v.metadata.older {
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			f := files[name]
 			if hashed := trust.HashedName(name, f.SHA256); isTarget(name) && !v.accounted[hashed] {
 				v.hashed(hashed, f.SHA256, f.Length, false)
 			}

@@ -15,9 +15,14 @@ import (
 type metadataCheck struct {
 	chain     *trust.Chain // nil when no root verifies
 	timestamp []byte
-	targets   *trust.Document   // the current ones, nil when they do not verify
-	older     []*trust.Document // targets that verify and are not current
-	current   map[trust.Role]int64
+	// targets are the current ones, of all bins that verify; nil when not even
+	// what leads to them does. whole tells that no bin is missing.
+	targets map[string]trust.File
+	whole   bool
+	older   []map[string]trust.File // of each older file that verifies and has targets
+	current map[trust.Role]int64
+	// delegators are the targets metadata that verify, the current ones first.
+	delegators []*trust.Document
 }
 
 // read reads a file once and accounts for it. A file that is not there is a
@@ -57,7 +62,9 @@ func (v *verifier) checkMetadata() {
 	}
 	if timestamp := v.readTimestamp(); timestamp != nil {
 		if snapshot := v.inner(trust.Snapshot, timestamp); snapshot != nil {
-			v.metadata.targets = v.inner(trust.Targets, snapshot)
+			if targets := v.inner(trust.Targets, snapshot); targets != nil {
+				v.checkBins(snapshot, targets)
+			}
 		}
 	}
 	v.checkOlder()
@@ -142,6 +149,9 @@ func (v *verifier) check(role trust.Role, name string, data []byte, current bool
 		v.problem(name, err)
 		return nil
 	}
+	if role == trust.Targets {
+		v.metadata.delegators = append(v.metadata.delegators, doc)
+	}
 	return doc
 }
 
@@ -184,45 +194,4 @@ func (v *verifier) inner(role trust.Role, outer *trust.Document) *trust.Document
 	}
 	v.expiry(name, doc.Expires)
 	return doc
-}
-
-// checkOlder looks at the metadata that is not current: what came before, and
-// what a killed Sign left without announcing it. It may be gone.
-func (v *verifier) checkOlder() {
-	for _, f := range v.listed {
-		role, version, ok := trust.ParseName(f.Name)
-		if !ok || v.accounted[f.Name] {
-			continue
-		}
-		if role == trust.Root {
-			v.problem(f.Name, errors.New("is not part of the chain of roots"))
-			v.accounted[f.Name] = true
-			continue
-		}
-		v.olderFile(role, version)
-	}
-	if v.listed != nil {
-		return
-	}
-	for _, role := range []trust.Role{trust.Snapshot, trust.Targets} {
-		for version := v.metadata.current[role] - 1; version >= 1 && v.stop == nil; version-- {
-			v.olderFile(role, version)
-		}
-	}
-}
-
-func (v *verifier) olderFile(role trust.Role, version int64) {
-	name := trust.Name(role, version)
-	data, ok := v.read(name, trust.MaxLength(role), false)
-	if !ok {
-		return
-	}
-	doc := v.check(role, name, data, false)
-	switch {
-	case doc == nil:
-	case doc.Version != version:
-		v.problem(name, fmt.Errorf("says that it is version %d", doc.Version))
-	case role == trust.Targets:
-		v.metadata.older = append(v.metadata.older, doc)
-	}
 }

@@ -65,7 +65,7 @@ func (c *Chain) Add(data []byte) (err error) {
 	}
 	for _, s := range doc.signatures {
 		if !slices.ContainsFunc(append(c.roots, root), func(by *metadata.Metadata[metadata.RootType]) bool { return oneSigned(by, doc, s.KeyID) }) {
-			return fmt.Errorf("carries a signature that is not right")
+			return errWrongSignature
 		}
 	}
 	c.roots, c.files = append(c.roots, root), append(c.files, slices.Clone(data))
@@ -108,7 +108,7 @@ func (c *Chain) Check(role Role, data []byte) (doc *Document, current bool, err 
 		}
 		for _, s := range doc.signatures {
 			if !oneSigned(c.roots[i], doc, s.KeyID) {
-				return nil, false, fmt.Errorf("carries a signature that is not right")
+				return nil, false, errWrongSignature
 			}
 		}
 		return doc, i == len(c.roots)-1, nil

@@ -3,7 +3,11 @@
 // a client. go-tuf does the framework's work; nobody outside this package sees it.
 //
 // Metadata stands at metadata/ below the catalogue: N.root.json, N.targets.json,
+// N.bin-3f.json for each of the hash bins that targets.json delegates to,
 // N.snapshot.json, timestamp.json, and root.json as a copy of the newest root.
+// No two bins ever share a number, so none can be shown in another's place: the
+// snapshot names bins by their numbers alone, and that is short.
+//
 // It is compact JSON with sorted keys. One state has one spelling, and a file in
 // any other is refused: a changed byte that does not change what is signed would
 // go unseen otherwise.
@@ -17,7 +21,7 @@ import (
 	"time"
 )
 
-// Role is one of TUF's four top-level roles.
+// Role is one of TUF's four top-level roles, or a hash bin.
 type Role string
 
 // The roles: who is trusted; what the files are; which metadata belongs
@@ -29,7 +33,7 @@ const (
 	Timestamp Role = "timestamp"
 )
 
-// Roles are all of them, root first.
+// Roles are the top-level ones, root first.
 var Roles = []Role{Root, Targets, Snapshot, Timestamp}
 
 // Folder is where metadata stands below the catalogue.
@@ -50,12 +54,14 @@ func Name(role Role, version int64) string {
 	return Folder + "/" + strconv.FormatInt(version, 10) + "." + string(role) + ".json"
 }
 
-// Limits of metadata files in bytes. Targets take some 180 bytes for each recipe.
+// Limits of metadata files in bytes. A target takes some 130 bytes. Targets are
+// large only without bins, as galley wrote them once.
 const (
 	maxRoot      = 512_000
 	maxTimestamp = 16_384
 	maxSnapshot  = 2_000_000
 	maxTargets   = 8_000_000
+	maxBin       = 512_000
 )
 
 // MaxLength is the largest metadata file of a role, in bytes.
@@ -68,13 +74,16 @@ func MaxLength(role Role) int64 {
 	case Snapshot:
 		return maxSnapshot
 	}
+	if role.IsBin() {
+		return maxBin
+	}
 	return maxTargets
 }
 
 // MaxRoots bounds how many roots a chain may have.
 const MaxRoots = 1024
 
-// Expiry is how long each role's signature is valid.
+// Expiry is how long each role's signature is valid. Bins are targets.
 type Expiry struct{ Root, Targets, Snapshot, Timestamp time.Duration }
 
 const day = 24 * time.Hour
@@ -87,10 +96,10 @@ func (e Expiry) Of(role Role) time.Duration {
 	switch role {
 	case Root:
 		return e.Root
-	case Targets:
-		return e.Targets
 	case Snapshot:
 		return e.Snapshot
+	case Timestamp:
+		return e.Timestamp
 	}
-	return e.Timestamp
+	return e.Targets
 }

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -23,14 +24,17 @@ type Document struct {
 	Version int64
 	Expires time.Time
 	// Files are by name: "snapshot.json" in a timestamp, "targets.json" in a
-	// snapshot, the targets' paths in targets.
+	// snapshot beside the bins, the targets' paths in targets and in a bin.
 	Files map[string]File
 
 	signed     any // *metadata.Metadata of the role's type
 	signatures []metadata.Signature
 }
 
-var errNotCanonical = errors.New("is not written the way galley writes metadata: it was changed")
+var (
+	errNotCanonical   = errors.New("is not written the way galley writes metadata: it was changed")
+	errWrongSignature = errors.New("carries a signature that is not right")
+)
 
 // Parse reads a metadata file of a role. It trusts nothing in it.
 func Parse(role Role, data []byte) (doc *Document, err error) {
@@ -42,7 +46,7 @@ func Parse(role Role, data []byte) (doc *Document, err error) {
 		return nil, fmt.Errorf("is larger than %d bytes", MaxLength(role))
 	}
 	doc = &Document{Role: role}
-	switch role {
+	switch kindOf(role) {
 	case Root:
 		m, err := decode[metadata.RootType](data)
 		if err != nil {
@@ -55,7 +59,9 @@ func Parse(role Role, data []byte) (doc *Document, err error) {
 			return nil, err
 		}
 		doc.signed, doc.signatures, doc.Version, doc.Expires = m, m.Signatures, m.Signed.Version, m.Signed.Expires
-		doc.Files = targetFiles(m.Signed.Targets)
+		if doc.Files, err = targetFiles(role, &m.Signed); err != nil {
+			return nil, err
+		}
 	case Snapshot:
 		m, err := decode[metadata.SnapshotType](data)
 		if err != nil {
@@ -75,6 +81,14 @@ func Parse(role Role, data []byte) (doc *Document, err error) {
 		return nil, fmt.Errorf("has version %d, expected 1 or more", doc.Version)
 	}
 	return doc, nil
+}
+
+// kindOf is the role whose form a file has: bins are targets.
+func kindOf(role Role) Role {
+	if role.IsBin() {
+		return Targets
+	}
+	return role
 }
 
 func decode[T metadata.Roles](data []byte) (*metadata.Metadata[T], error) {
@@ -108,12 +122,23 @@ func metaFiles(meta map[string]*metadata.MetaFiles) map[string]File {
 	return files
 }
 
-func targetFiles(targets map[string]*metadata.TargetFiles) map[string]File {
-	files := map[string]File{}
-	for name, t := range targets {
-		files[name] = File{Length: t.Length, SHA256: hex.EncodeToString(t.Hashes["sha256"])}
+func targetFiles(role Role, t *metadata.TargetsType) (map[string]File, error) {
+	check := checkDelegations
+	if role.IsBin() {
+		check = checkBin
 	}
-	return files
+	if err := check(t); err != nil {
+		return nil, err
+	}
+	files := map[string]File{}
+	for name, f := range t.Targets {
+		hash := f.Hashes["sha256"]
+		if len(hash) != sha256.Size {
+			return nil, fmt.Errorf("has no SHA-256 for %.200q", name)
+		}
+		files[name] = File{Length: f.Length, SHA256: hex.EncodeToString(hash)}
+	}
+	return files, nil
 }
 
 func looksLikeHTML(data []byte) bool {

@@ -14,7 +14,10 @@ import (
 	"github.com/galley-coop/galley/internal/fault"
 )
 
-var errHTML = errors.New("is an HTML page: the host answers so for files that it does not have")
+var (
+	errHTML      = errors.New("is an HTML page: the host answers so for files that it does not have")
+	errNotSigned = errors.New("is not the file that was signed: wrong length or hash")
+)
 
 // refuse is the one form of "this file does not verify".
 func refuse(name string, err error) error {
@@ -66,13 +69,18 @@ func (r *refresh) explain(err error) error {
 	case errors.Is(err, &metadata.ErrExpiredMetadata{}):
 		return r.explainExpired(name, doc)
 	case errors.Is(err, &metadata.ErrLengthOrHashMismatch{}):
-		return refuse(name, errors.New("is not the file that was signed: wrong length or hash"))
+		return refuse(name, errNotSigned)
 	case errors.Is(err, &metadata.ErrUnsignedMetadata{}):
 		return refuse(name, fmt.Errorf("is not signed by the keys that the root names for %s", role))
 	case errors.Is(err, &metadata.ErrBadVersionNumber{}):
 		return refuse(name, r.explainVersion(doc))
 	}
-	return refuse(name, fmt.Errorf("is refused: %s", strings.TrimPrefix(err.Error(), "repository error: ")))
+	return refuse(name, unknown(err))
+}
+
+// unknown words what go-tuf alone knows.
+func unknown(err error) error {
+	return fmt.Errorf("is refused: %s", strings.TrimPrefix(err.Error(), "repository error: "))
 }
 
 // explainExpired finds whose time is over: go-tuf notices an old root when it

@@ -1,13 +1,10 @@
 package trust
 
 import (
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/internal/fault"
@@ -33,16 +30,19 @@ type PublishOptions struct {
 type Publication struct {
 	Versions map[Role]int64
 	Expires  map[Role]time.Time
-	// Signed are the roles that were signed anew; the timestamp always is.
+	// Signed are the top-level roles that were signed anew; the timestamp always is.
 	Signed []Role
 	// Before are the targets of the last publication, verified; nil for the first.
 	Before map[string]File
+	// Bins is the number of hash bins, and SignedBins that of those signed anew.
+	Bins, SignedBins int
 	// Retired are the targets that the last publication had and this one has not.
 	Retired []string
 	// Fingerprint is of the first root, which clients start from.
 	Fingerprint string
 
-	files []publishedFile
+	files     []publishedFile
+	leftovers []string // snapshots that a killed run did not announce
 }
 
 type publishedFile struct {
@@ -53,7 +53,8 @@ type publishedFile struct {
 // Prepare signs metadata for targets on top of what is published. Nothing is
 // written. Equal targets give a new timestamp and nothing else, until half of
 // the time that targets and snapshot are valid has passed: then they are signed
-// anew as well, so that a daily timestamp keeps a quiet catalogue alive.
+// anew as well, so that a daily timestamp keeps a quiet catalogue alive. A changed
+// target signs its bin, the snapshot and the timestamp.
 //
 // Published metadata that does not verify is fault.Refused, and so is an expired
 // root: no client would take what stands under it.
@@ -74,8 +75,8 @@ func Prepare(opts PublishOptions, targets map[string]File) (*Publication, error)
 	p := &preparation{opts: opts, published: published, keys: keys, out: &Publication{
 		Versions:    map[Role]int64{Root: chain.Version()},
 		Expires:     map[Role]time.Time{Root: chain.Expires()},
-		Before:      published.targets(),
-		Retired:     retired(published.documents[Targets], targets),
+		Before:      published.targets,
+		Retired:     retired(published.targets, targets),
 		Fingerprint: Fingerprint(chain.First()),
 	}}
 	for i, root := range chain.files {
@@ -89,12 +90,14 @@ func Prepare(opts PublishOptions, targets map[string]File) (*Publication, error)
 }
 
 // Write writes the metadata: roots first, the timestamp last, after everything
-// it leads to stands.
+// it leads to stands. Snapshots that a killed run left go before it is: so every
+// snapshot below the current one was announced once, and Superseded can tell when
+// one ceased to be current from the file of the next.
 func (p *Publication) Write(public *disk.Dir) error {
 	for i, f := range p.files {
 		last := i == len(p.files)-1
 		if last {
-			if err := public.Sync(Folder); err != nil {
+			if err := p.removeLeftovers(public); err != nil {
 				return err
 			}
 		}
@@ -109,20 +112,23 @@ func (p *Publication) Write(public *disk.Dir) error {
 	return public.Sync(Folder)
 }
 
-func (p *published) targets() map[string]File {
-	if p.documents[Targets] == nil {
-		return nil
+func (p *Publication) removeLeftovers(public *disk.Dir) error {
+	if err := public.Sync(Folder); err != nil { // the new snapshot's name holds the highest number
+		return err
 	}
-	return p.documents[Targets].Files
+	for _, name := range p.leftovers {
+		if err := public.Remove(name); err != nil {
+			return err
+		}
+	}
+	return public.Sync(Folder)
 }
 
-func retired(before *Document, targets map[string]File) []string {
+func retired(before, targets map[string]File) []string {
 	var names []string
-	if before != nil {
-		for _, name := range slices.Sorted(maps.Keys(before.Files)) {
-			if _, ok := targets[name]; !ok {
-				names = append(names, name)
-			}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if _, ok := targets[name]; !ok {
+			names = append(names, name)
 		}
 	}
 	return names
@@ -148,81 +154,4 @@ func readKeys(opts PublishOptions, chain *Chain) (map[Role]Key, error) {
 		keys[role] = key
 	}
 	return keys, nil
-}
-
-// preparation is the signing of one publication, role by role from the inside.
-type preparation struct {
-	opts      PublishOptions
-	published *published
-	keys      map[Role]Key
-	out       *Publication
-}
-
-func (p *preparation) sign(targets map[string]File) error {
-	inner, err := p.role(Targets, targets, func(version int64, expires time.Time) ([]byte, error) {
-		m := metadata.Targets(expires)
-		m.Signed.Version = version
-		for name, f := range targets {
-			hash, err := hex.DecodeString(f.SHA256)
-			if err != nil {
-				return nil, fmt.Errorf("target %q: %w", name, err)
-			}
-			m.Signed.Targets[name] = &metadata.TargetFiles{Length: f.Length, Hashes: metadata.Hashes{"sha256": hash}, Path: name}
-		}
-		return sign(m, p.keys[Targets])
-	})
-	if err != nil {
-		return err
-	}
-	names := map[string]File{"targets.json": inner}
-	inner, err = p.role(Snapshot, names, func(version int64, expires time.Time) ([]byte, error) {
-		m := metadata.Snapshot(expires)
-		m.Signed.Version, m.Signed.Meta = version, metaOf(names)
-		return sign(m, p.keys[Snapshot])
-	})
-	if err != nil {
-		return err
-	}
-	names = map[string]File{"snapshot.json": inner}
-	_, err = p.role(Timestamp, names, func(version int64, expires time.Time) ([]byte, error) {
-		m := metadata.Timestamp(expires)
-		m.Signed.Version, m.Signed.Meta = version, metaOf(names)
-		return sign(m, p.keys[Timestamp])
-	})
-	return err
-}
-
-// role keeps what is published when it still says the same and lasts long
-// enough, or signs the next version.
-func (p *preparation) role(role Role, files map[string]File, signed func(int64, time.Time) ([]byte, error)) (File, error) {
-	before := p.published.documents[role]
-	if role != Timestamp && before != nil && p.published.current[role] && maps.Equal(before.Files, files) && p.lasts(before) {
-		p.out.Versions[role], p.out.Expires[role] = before.Version, before.Expires
-		return p.published.files[role], nil
-	}
-	version, expires := p.published.highest[role]+1, whole(p.opts.Now.Add(p.opts.Expiry.Of(role)))
-	data, err := signed(version, expires)
-	if err != nil {
-		return File{}, err
-	}
-	if int64(len(data)) > MaxLength(role) {
-		return File{}, fmt.Errorf("signing: %s metadata has %d bytes, expected at most %d", role, len(data), MaxLength(role))
-	}
-	p.out.Versions[role], p.out.Expires[role] = version, expires
-	p.out.Signed = append(p.out.Signed, role)
-	p.out.files = append(p.out.files, publishedFile{Name(role, version), data})
-	return File{Version: version, Length: int64(len(data)), SHA256: Fingerprint(data)}, nil
-}
-
-func (p *preparation) lasts(d *Document) bool {
-	return d.Expires.Sub(p.opts.Now) > p.opts.Expiry.Of(d.Role)/2
-}
-
-func metaOf(files map[string]File) map[string]*metadata.MetaFiles {
-	meta := map[string]*metadata.MetaFiles{}
-	for name, f := range files {
-		hash, _ := hex.DecodeString(f.SHA256) // made by Fingerprint or read back from metadata
-		meta[name] = &metadata.MetaFiles{Version: f.Version, Length: f.Length, Hashes: metadata.Hashes{"sha256": hash}}
-	}
-	return meta
 }

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/internal/fault"
@@ -14,23 +17,26 @@ import (
 // published is what a published directory holds, verified.
 type published struct {
 	chain     *Chain
-	documents map[Role]*Document // the current ones, none before the first timestamp
+	documents map[Role]*Document // the current ones, bins too, none before the first timestamp
 	files     map[Role]File
-	current   map[Role]bool // signed by the newest root
-	// highest is the highest version that a role has a file of: one that a killed
-	// run left was never announced, and its number is not used again.
-	highest map[Role]int64
+	current   map[Role]bool   // signed by the newest root
+	targets   map[string]File // of all bins
+	highest   map[Role]int64  // versions that are taken
+	snapshots []int64         // whose files stand, ascending
 }
 
 // maxListed bounds the files of a published directory.
 const maxListed = 5_000_000
 
 func readPublished(opts PublishOptions) (*published, error) {
-	p := &published{documents: map[Role]*Document{}, files: map[Role]File{}, current: map[Role]bool{}}
-	var err error
-	if p.highest, err = highest(opts.Public); err != nil {
+	p := &published{
+		documents: map[Role]*Document{}, files: map[Role]File{}, current: map[Role]bool{},
+		targets: map[string]File{}, highest: map[Role]int64{},
+	}
+	if err := p.list(opts.Public); err != nil {
 		return nil, err
 	}
+	var err error
 	if p.chain, err = publishedChain(opts); err != nil {
 		return nil, err
 	}
@@ -51,7 +57,62 @@ func readPublished(opts PublishOptions) (*published, error) {
 			return nil, broken(opts.Public, p.name(step.to), fmt.Errorf("is not the file that %s names", p.name(step.from)))
 		}
 	}
-	return p, nil
+	return p, p.readBins(opts.Public)
+}
+
+// readBins reads what targets.json delegates to, or takes its own targets when
+// it was written before there were bins.
+func (p *published) readBins(public *disk.Dir) error {
+	snapshot, targets := p.documents[Snapshot], p.documents[Targets]
+	for name, f := range snapshot.Files {
+		if bin := Role(strings.TrimSuffix(name, ".json")); bin.IsBin() {
+			p.taken(bin, f.Version)
+		}
+	}
+	maps.Copy(p.targets, targets.Files)
+	for _, bin := range targets.Bins() {
+		said, ok := snapshot.Files[string(bin)+".json"]
+		if !ok {
+			return broken(public, p.name(Snapshot), fmt.Errorf("does not name %s.json", bin))
+		}
+		name := Name(bin, said.Version)
+		data, err := public.Read(name, MaxLength(bin))
+		if err != nil {
+			return broken(public, name, err)
+		}
+		doc, err := targets.CheckBin(bin, data)
+		if err == nil && doc.Version != said.Version {
+			err = fmt.Errorf("says that it is version %d", doc.Version)
+		}
+		if err != nil {
+			return broken(public, name, err)
+		}
+		p.documents[bin], p.files[bin] = doc, File{Version: doc.Version}
+		maps.Copy(p.targets, doc.Files)
+	}
+	return nil
+}
+
+// anyBin stands for all bins: they draw their numbers from one row.
+const anyBin Role = "bin"
+
+func numbered(role Role) Role {
+	if role.IsBin() {
+		return anyBin
+	}
+	return role
+}
+
+// taken notes a version that is not to be used again.
+func (p *published) taken(role Role, version int64) {
+	p.highest[numbered(role)] = max(p.highest[numbered(role)], version)
+}
+
+// next is the version after all that were ever written: one that a killed run
+// left was never announced, but who knows who read it.
+func (p *published) next(role Role) int64 {
+	p.highest[numbered(role)]++
+	return p.highest[numbered(role)]
 }
 
 func (p *published) name(role Role) string { return Name(role, p.documents[role].Version) }
@@ -74,7 +135,7 @@ func (p *published) read(public *disk.Dir, role Role, version int64) error {
 	}
 	p.documents[role], p.current[role] = doc, current
 	p.files[role] = File{Version: doc.Version, Length: int64(len(data)), SHA256: Fingerprint(data)}
-	p.highest[role] = max(p.highest[role], doc.Version)
+	p.taken(role, doc.Version)
 	return nil
 }
 
@@ -139,7 +200,7 @@ func broken(public *disk.Dir, name string, err error) error {
 	return fault.Hint(err, "restore the folder from a copy that verifies, or publish into an empty one")
 }
 
-var versioned = regexp.MustCompile(`^` + Folder + `/([1-9][0-9]{0,17})\.(root|targets|snapshot)\.json$`)
+var versioned = regexp.MustCompile(`^` + Folder + `/([1-9][0-9]{0,17})\.(root|targets|snapshot|` + binPrefix + `-[0-9a-f]{1,3})\.json$`)
 
 // ParseName reads the name of a metadata file; a timestamp has version 0. ok is
 // false for any other file, the copy of the root among them.
@@ -155,16 +216,21 @@ func ParseName(name string) (role Role, version int64, ok bool) {
 	return Role(parts[2]), version, err == nil
 }
 
-func highest(public *disk.Dir) (map[Role]int64, error) {
+// list notes which metadata files stand.
+func (p *published) list(public *disk.Dir) error {
 	files, err := public.List(maxListed)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	found := map[Role]int64{}
 	for _, f := range files {
-		if role, version, ok := ParseName(f.Name); ok {
-			found[role] = max(found[role], version)
+		role, version, ok := ParseName(f.Name)
+		if ok {
+			p.taken(role, version)
+		}
+		if ok && role == Snapshot {
+			p.snapshots = append(p.snapshots, version)
 		}
 	}
-	return found, nil
+	slices.Sort(p.snapshots)
+	return nil
 }

@@ -24,50 +24,6 @@ type Fetcher interface {
 	Fetch(ctx context.Context, name string, limit int64) ([]byte, error)
 }
 
-// State is a catalogue's metadata as a client verified it.
-type State struct {
-	Versions map[Role]int64
-	Expires  map[Role]time.Time
-	targets  map[string]*metadata.TargetFiles
-}
-
-// Target says what a target file is, ok is false when the catalogue has none of
-// that name.
-func (s *State) Target(name string) (f File, ok bool) {
-	t, ok := s.targets[name]
-	if !ok {
-		return File{}, false
-	}
-	return targetFiles(map[string]*metadata.TargetFiles{name: t})[name], true
-}
-
-// Fetch gets a target by its hashed name and verifies it. Names that the
-// catalogue does not have are fs.ErrNotExist.
-func (s *State) Fetch(ctx context.Context, from Fetcher, name string) ([]byte, error) {
-	f, ok := s.Target(name)
-	if !ok {
-		return nil, fs.ErrNotExist
-	}
-	hashed := HashedName(name, f.SHA256)
-	data, err := from.Fetch(ctx, hashed, f.Length)
-	if err != nil {
-		return nil, explainFetch(hashed, err)
-	}
-	if err := s.targets[name].VerifyLengthHashes(data); err != nil {
-		if looksLikeHTML(data) {
-			return nil, refuse(hashed, errHTML)
-		}
-		return nil, refuse(hashed, errors.New("is not the file that was signed: wrong length or hash"))
-	}
-	return data, nil
-}
-
-// HashedName is the name of a target's copy for consistent snapshots (TUF
-// 1.0.31, section 6.2): "v1/<sha256>.index.json".
-func HashedName(name, sha256 string) string {
-	return path.Join(path.Dir(name), sha256+"."+path.Base(name))
-}
-
 // refresh is one walk through go-tuf's client workflow.
 type refresh struct {
 	ctx     context.Context // of the walk: go-tuf's Fetcher has no place for one
@@ -110,23 +66,30 @@ func Refresh(ctx context.Context, from Fetcher, dir string, root []byte, now tim
 	if err := r.updater.Refresh(); err != nil {
 		return nil, r.explain(err)
 	}
-	return stateOf(r.updater), nil
+	return r.state(dir)
 }
 
-func stateOf(u *updater.Updater) *State {
-	set := u.GetTrustedMetadataSet()
+// state sees that targets.json is of galley's form: its hash, which the snapshot
+// names, says nothing of that.
+func (r *refresh) state(dir string) (*State, error) {
+	set := r.updater.GetTrustedMetadataSet()
 	targets := set.Targets[metadata.TARGETS]
+	doc := &Document{Role: Targets, Version: targets.Signed.Version, Expires: targets.Signed.Expires, signed: targets}
+	var err error
+	if doc.Files, err = targetFiles(Targets, &targets.Signed); err != nil {
+		return nil, refuse(Name(Targets, doc.Version), err)
+	}
 	return &State{
 		Versions: map[Role]int64{
 			Root: set.Root.Signed.Version, Timestamp: set.Timestamp.Signed.Version,
-			Snapshot: set.Snapshot.Signed.Version, Targets: targets.Signed.Version,
+			Snapshot: set.Snapshot.Signed.Version, Targets: doc.Version,
 		},
 		Expires: map[Role]time.Time{
 			Root: set.Root.Signed.Expires, Timestamp: set.Timestamp.Signed.Expires,
-			Snapshot: set.Snapshot.Signed.Expires, Targets: targets.Signed.Expires,
+			Snapshot: set.Snapshot.Signed.Expires, Targets: doc.Expires,
 		},
-		targets: targets.Signed.Targets,
-	}
+		trusted: &set, targets: doc, dir: dir, bins: map[Role]*bin{},
+	}, nil
 }
 
 // DownloadFile is go-tuf's Fetcher. A missing file is a 404 to it, and a file
