@@ -65,9 +65,7 @@ func readPublished(opts PublishOptions) (*published, error) {
 func (p *published) readBins(public *disk.Dir) error {
 	snapshot, targets := p.documents[Snapshot], p.documents[Targets]
 	for name, f := range snapshot.Files {
-		if bin := Role(strings.TrimSuffix(name, ".json")); bin.IsBin() {
-			p.taken(bin, f.Version)
-		}
+		p.taken(roleOf(name), f.Version)
 	}
 	maps.Copy(p.targets, targets.Files)
 	for _, bin := range targets.Bins() {
@@ -102,6 +100,9 @@ func numbered(role Role) Role {
 	}
 	return role
 }
+
+// roleOf is the role of a name in a snapshot.
+func roleOf(name string) Role { return Role(strings.TrimSuffix(name, ".json")) }
 
 // taken notes a version that is not to be used again.
 func (p *published) taken(role Role, version int64) {
