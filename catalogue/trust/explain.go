@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,14 +100,17 @@ func (r *refresh) explainExpired(name string, doc *Document) error {
 }
 
 func (r *refresh) explainVersion(doc *Document) error {
-	if seen, ok := r.seen[doc.Role]; ok && doc.Version < seen {
-		return fmt.Errorf("is older than seen: version %d < %d", doc.Version, seen)
+	seen := r.seen[doc.Role]
+	if seen == nil {
+		return fmt.Errorf("has the wrong version %d", doc.Version)
 	}
-	if doc.Role == Timestamp {
-		return fmt.Errorf("leads to a snapshot older than seen: version %d < %d", doc.Files["snapshot.json"].Version, r.seen[Snapshot])
+	if doc.Version < seen.Version {
+		return fmt.Errorf("is older than seen: version %d < %d", doc.Version, seen.Version)
 	}
-	if doc.Role == Snapshot {
-		return fmt.Errorf("leads to targets older than seen: version %d < %d", doc.Files["targets.json"].Version, r.seen[Targets])
+	for _, name := range slices.Sorted(maps.Keys(seen.Files)) {
+		if now, was := doc.Files[name].Version, seen.Files[name].Version; now < was {
+			return fmt.Errorf("leads to an older %s than seen: version %d < %d", name, now, was)
+		}
 	}
 	return fmt.Errorf("has the wrong version %d", doc.Version)
 }

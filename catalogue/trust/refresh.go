@@ -29,7 +29,7 @@ type refresh struct {
 	ctx     context.Context // of the walk: go-tuf's Fetcher has no place for one
 	from    Fetcher
 	now     time.Time
-	seen    map[Role]int64 // versions that the local folder holds
+	seen    map[Role]*Document // what the local folder holds
 	updater *updater.Updater
 	last    struct {
 		name string
@@ -118,10 +118,10 @@ func (r *refresh) DownloadFile(name string, limit int64, _ time.Duration) ([]byt
 // more precisely that they were changed.
 func (r *refresh) hashed(role Role) bool { return role == Snapshot || role == Targets }
 
-// seenIn reads the versions of the metadata that a client's folder holds, not
-// verified: they are for wording errors only.
-func seenIn(dir string) map[Role]int64 {
-	seen := map[Role]int64{}
+// seenIn reads the metadata that a client's folder holds, not verified: it is for
+// wording errors only.
+func seenIn(dir string) map[Role]*Document {
+	seen := map[Role]*Document{}
 	d, err := disk.Open(dir)
 	if err != nil {
 		return seen
@@ -133,7 +133,7 @@ func seenIn(dir string) map[Role]int64 {
 			continue
 		}
 		if doc, err := Parse(role, data); err == nil {
-			seen[role] = doc.Version
+			seen[role] = doc
 		}
 	}
 	return seen
