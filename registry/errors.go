@@ -39,11 +39,14 @@ const (
 	BadAnswer
 	// Credentials: the docker config or its credential helper does not work.
 	Credentials
+	// OverBudget: Options.MaxRequests are used up, nothing was sent (ErrBudget).
+	OverBudget
 )
 
 var kindNames = map[ErrorKind]string{
 	NotFound: "not found", Unauthorized: "unauthorized", RateLimited: "rate limited",
 	Unreachable: "unreachable", Timeout: "timeout", BadAnswer: "bad answer", Credentials: "credentials",
+	OverBudget: "over budget",
 }
 
 // String is the kind in words.
@@ -76,8 +79,14 @@ type (
 	answerError struct{ text string }
 	// digestError: bytes, or a claim about them, do not match a digest.
 	digestError struct{ text string }
-	// limitError: the registry wants to be left alone for a while.
-	limitError struct{ after time.Duration }
+	// limitError: the registry wants to be left alone for a while: it said so with
+	// a status, or its quota is spent, and nothing was sent.
+	limitError struct {
+		after  time.Duration // 0: unknown
+		status int           // 0: nothing was sent
+		spent  bool
+		of     int64 // the spent quota, not positive when unknown
+	}
 	// credentialError: the docker config or a credential helper is broken.
 	credentialError struct{ text string }
 	// cause is any other reason, in words that are safe to show.
@@ -94,10 +103,20 @@ func (e *cause) Error() string           { return e.text }
 func (e *cause) Unwrap() error           { return e.err }
 
 func (e *limitError) Error() string {
-	if e.after <= 0 {
-		return "limits the rate of requests (429)"
+	text := "limits the rate of requests"
+	switch {
+	case e.spent && e.of > 0:
+		text += fmt.Sprintf(" and leaves none of %d", e.of)
+	case e.spent:
+		text += " and leaves none"
 	}
-	return fmt.Sprintf("limits the rate of requests for another %s (429)", e.after.Round(time.Second))
+	if e.after > 0 {
+		text += fmt.Sprintf(" for another %s", max(e.after.Round(time.Second), time.Second))
+	}
+	if e.status > 0 {
+		text += fmt.Sprintf(" (%d)", e.status)
+	}
+	return text
 }
 
 func badAnswer(format string, args ...any) error {
@@ -138,7 +157,9 @@ func classify(err error) *Error {
 	case errors.As(err, &answer):
 		return &Error{Kind: BadAnswer, Err: answer}
 	case errors.As(err, &limit):
-		return &Error{Kind: RateLimited, Status: http.StatusTooManyRequests, RetryAfter: limit.after, Err: limit}
+		return &Error{Kind: RateLimited, Status: limit.status, RetryAfter: limit.after, Err: limit}
+	case errors.Is(err, ErrBudget):
+		return &Error{Kind: OverBudget, Err: &cause{"is not asked: " + ErrBudget.Error(), ErrBudget}}
 	case errors.As(err, &creds):
 		return &Error{Kind: Credentials, Err: creds}
 	case certificateText(err) != "":
@@ -252,6 +273,8 @@ func (e *Error) hint() string {
 		return "check the network and the registry's status, or allow more time, " + again
 	case BadAnswer:
 		return "check that the registry, or a proxy before it, serves this image, " + again
+	case OverBudget:
+		return "what was learned is kept: allow more requests, or go on later, " + again
 	case Credentials:
 		return `repair the docker config ("~/.docker/config.json", or in $DOCKER_CONFIG), ` + again
 	}

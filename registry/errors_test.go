@@ -145,7 +145,7 @@ func TestMessagesNameDockerHub(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := explain(t.Context(), hostName(repo), ref, &limitError{after: 90 * time.Second})
+	got := explain(t.Context(), hostName(repo), ref, &limitError{after: 90 * time.Second, status: http.StatusTooManyRequests})
 	want := `resolving "nginx:1.2": registry "docker.io" limits the rate of requests for another 1m30s (429)`
 	if got.Error() != want {
 		t.Errorf("text %q, want %q", got, want)

@@ -6,9 +6,14 @@ import (
 	"time"
 )
 
-// maxWait is the longest a single wait for a registry may be. A registry that
-// asks for more is reported as rate limited at once.
-const maxWait = 2 * time.Minute
+const (
+	// maxWait is the longest a single wait for a registry may be. A registry that
+	// asks for more is reported as rate limited at once.
+	maxWait = 2 * time.Minute
+	// untold is how long a host is left alone that has had enough and does not
+	// say for how long. It is longer than maxWait: nobody waits for it.
+	untold = 10 * time.Minute
+)
 
 // gate bounds the requests in flight to one host, and closes for as long as
 // the host asked to be left alone.
@@ -17,16 +22,33 @@ type gate struct {
 
 	mu    sync.Mutex
 	until time.Time
+	// told is what the host said last, when heard; left is the estimate of what
+	// remains while more requests are in flight.
+	told     Quota
+	heard    time.Time // zero: nothing
+	left     int64
+	inFlight int           // of those that are counted
+	moved    chan struct{} // closed when one of them came back
 }
 
-func newGate(slots int) *gate { return &gate{slots: make(chan struct{}, slots)} }
+// pass is the leave to send one request.
+type pass struct {
+	g       *gate
+	sent    time.Time
+	counted bool
+}
 
-// enter waits until a request may be sent and returns what to call after its
-// answer was read. It gives up at once with a *limitError when the host asked
-// for a wait that is too long or outlasts ctx.
-func (g *gate) enter(ctx context.Context) (release func(), err error) {
+func newGate(slots int) *gate {
+	return &gate{slots: make(chan struct{}, slots), moved: make(chan struct{})}
+}
+
+// enter waits until a request may be sent and returns its pass, to be handed
+// back after its answer was read. It gives up at once with a *limitError when
+// the host asked for a wait that is too long or outlasts ctx. Pull tells that
+// the request is a GET of a manifest.
+func (g *gate) enter(ctx context.Context, pull bool) (*pass, error) {
 	for {
-		if err := g.waitOpen(ctx); err != nil {
+		if err := g.waitOpen(ctx, pull); err != nil {
 			return nil, err
 		}
 		select {
@@ -34,16 +56,74 @@ func (g *gate) enter(ctx context.Context) (release func(), err error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if g.closedFor() <= 0 {
-			return func() { <-g.slots }, nil
+		p, turn := g.admit(pull)
+		if p != nil {
+			return p, nil
 		}
-		// Closed while this request waited for its slot.
+		// Closed while this request waited for its slot, or others in flight may
+		// use the last of the quota.
 		<-g.slots
+		if turn != nil {
+			select {
+			case <-turn:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
 	}
 }
 
-func (g *gate) waitOpen(ctx context.Context) error {
-	for wait := g.closedFor(); wait > 0; wait = g.closedFor() {
+// admit gives a pass, or else a channel to wait for, or else neither: closed.
+func (g *gate) admit(pull bool) (*pass, <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wait, _ := g.closed(pull); wait > 0 {
+		return nil, nil
+	}
+	p := &pass{g: g, sent: time.Now()}
+	if g.counts(pull) {
+		if g.left <= 0 && g.inFlight > 0 {
+			return nil, g.moved
+		}
+		p.counted = true
+		g.left--
+		g.inFlight++
+	}
+	return p, nil
+}
+
+// counts tells whether a request uses a quota that is known.
+func (g *gate) counts(pull bool) bool {
+	return !g.heard.IsZero() && (pull || !g.told.Pulls)
+}
+
+// closed is for how long, and whether because the quota is used up.
+func (g *gate) closed(pull bool) (time.Duration, bool) {
+	wait, spent := time.Until(g.until), false
+	if g.counts(pull) && g.told.Remaining == 0 {
+		reset := g.told.Reset
+		if reset.IsZero() {
+			reset = g.heard.Add(untold)
+		}
+		if until := time.Until(reset); until > wait {
+			wait, spent = until, true
+		}
+	}
+	return wait, spent
+}
+
+func (g *gate) waitOpen(ctx context.Context, pull bool) error {
+	for {
+		g.mu.Lock()
+		wait, spent := g.closed(pull)
+		told := g.told
+		g.mu.Unlock()
+		if wait <= 0 {
+			return nil
+		}
+		if !fits(ctx, wait) && spent {
+			return &limitError{after: told.wait(), spent: true, of: told.Limit}
+		}
 		if !fits(ctx, wait) {
 			return &limitError{after: wait}
 		}
@@ -51,13 +131,14 @@ func (g *gate) waitOpen(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
 }
 
-func (g *gate) closedFor() time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return time.Until(g.until)
+// wait is the time until the reset, 0 when it is not known.
+func (q Quota) wait() time.Duration {
+	if q.Reset.IsZero() {
+		return 0
+	}
+	return max(0, time.Until(q.Reset))
 }
 
 // closeFor keeps every further request to the host back for d.
@@ -67,6 +148,41 @@ func (g *gate) closeFor(d time.Duration) {
 	if until := time.Now().Add(d); until.After(g.until) {
 		g.until = until
 	}
+}
+
+// hear takes in what an answer said about the quota.
+func (p *pass) hear(q Quota) {
+	g := p.g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if p.sent.Before(g.heard) {
+		// Answers overtake each other; the lower number is the later one.
+		q.Remaining = min(q.Remaining, g.told.Remaining)
+	}
+	others := g.inFlight
+	if p.counted {
+		others--
+	}
+	g.told, g.heard, g.left = q, time.Now(), q.Remaining-int64(others)
+}
+
+// back frees the slot.
+func (p *pass) back() {
+	<-p.g.slots
+	p.g.mu.Lock()
+	defer p.g.mu.Unlock()
+	if p.counted {
+		p.g.inFlight--
+		close(p.g.moved)
+		p.g.moved = make(chan struct{})
+	}
+}
+
+// quota is what the host said last, if it said anything.
+func (g *gate) quota() (Quota, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.told, !g.heard.IsZero()
 }
 
 // fits tells whether a wait is worth beginning: it is not too long and ends

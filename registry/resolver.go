@@ -36,18 +36,25 @@ type Options struct {
 	// Insecure hosts (with port) may be spoken to over plain HTTP; loopback and
 	// private (RFC 1918) addresses may anyway, when they do not answer https.
 	Insecure []string
+	// MaxRequests bounds everything that is sent in the Resolver's life: HEADs,
+	// GETs, pings, tokens and further tries; 0 is no bound. Then whatever would
+	// need another request fails with ErrBudget. (A kept connection that turns out
+	// to be closed makes net/http send a request once more; that is counted, and
+	// may be one too many.)
+	MaxRequests int64
 	// UserAgent is what requests call themselves; "galley" when empty.
 	UserAgent string
 }
 
 // Stats counts what was really sent, tries that failed included.
 type Stats struct {
-	Heads       int64 // HEAD requests for manifests
-	Gets        int64 // GET requests for manifests and configs
-	Auths       int64 // pings and token requests
-	CacheHits   int64 // references answered after their HEAD alone
-	Retries     int64 // tries after the first, of any request
-	CacheErrors int64 // facts that could not be written to CacheDir
+	Heads       int64   // HEAD requests for manifests
+	Gets        int64   // GET requests for manifests and configs
+	Auths       int64   // pings and token requests
+	CacheHits   int64   // references answered after their HEAD alone
+	Retries     int64   // tries after the first, of any request
+	CacheErrors int64   // facts that could not be written to CacheDir
+	Quotas      []Quota // what hosts said about their limits, by host
 }
 
 // Resolver resolves references. It may be used from any goroutine, and should
@@ -71,7 +78,7 @@ func New(opts Options) *Resolver {
 		opts.Keychain = authn.DefaultKeychain
 	}
 	r := &Resolver{opts: opts, cache: cache{dir: opts.CacheDir}}
-	r.wire = newWire(opts.Timeout, opts.Backoff, opts.PerHost)
+	r.wire = newWire(opts.Timeout, opts.Backoff, opts.PerHost, opts.MaxRequests)
 	r.puller = sync.OnceValues(r.newPuller)
 	return r
 }
@@ -95,6 +102,7 @@ func (r *Resolver) Stats() Stats {
 	return Stats{
 		Heads: r.wire.heads.Load(), Gets: r.wire.gets.Load(), Auths: r.wire.auths.Load(),
 		CacheHits: r.hits.Load(), Retries: r.wire.retries.Load(), CacheErrors: r.cacheErrors.Load(),
+		Quotas: r.wire.quotas(),
 	}
 }
 

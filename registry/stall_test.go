@@ -89,18 +89,18 @@ func TestCancelIsNoRegistryFault(t *testing.T) {
 func TestGateThatClosesWhileWaitingForASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1)
-		release, err := g.enter(t.Context())
+		first, err := g.enter(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		second := make(chan error, 1)
 		go func() {
-			_, err := g.enter(t.Context())
+			_, err := g.enter(t.Context(), false)
 			second <- err
 		}()
 		synctest.Wait() // the second one waits for the slot
 		g.closeFor(time.Hour)
-		release()
+		first.back()
 		var limit *limitError
 		if err := <-second; !errors.As(err, &limit) {
 			t.Errorf("the second request got %v, want the rate limit", err)

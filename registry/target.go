@@ -62,8 +62,10 @@ func identify(repo name.Repository, ref Reference) name.Reference {
 }
 
 // hostName is the host as people know it: ggcr talks to index.docker.io.
-func hostName(repo name.Repository) string {
-	if host := repo.RegistryStr(); host != name.DefaultRegistry {
+func hostName(repo name.Repository) string { return publicName(repo.RegistryStr()) }
+
+func publicName(host string) string {
+	if host != name.DefaultRegistry {
 		return host
 	}
 	return "docker.io"

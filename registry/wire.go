@@ -32,6 +32,7 @@ type wire struct {
 	backoff time.Duration // before the second try
 	perHost int
 	pings   pings
+	budget  budget
 
 	mu    sync.Mutex
 	gates map[string]*gate
@@ -39,7 +40,7 @@ type wire struct {
 	heads, gets, auths, retries atomic.Int64
 }
 
-func newWire(timeout, backoff time.Duration, perHost int) *wire {
+func newWire(timeout, backoff time.Duration, perHost int, most int64) *wire {
 	return &wire{
 		base: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
@@ -53,7 +54,7 @@ func newWire(timeout, backoff time.Duration, perHost int) *wire {
 			// What is hashed is what was sent.
 			DisableCompression: true,
 		},
-		timeout: timeout, backoff: backoff, perHost: perHost,
+		timeout: timeout, backoff: backoff, perHost: perHost, budget: budget{most: most},
 		gates: map[string]*gate{},
 	}
 }
@@ -117,14 +118,24 @@ func (w *wire) next(req *http.Request, resp *http.Response, err error, try int) 
 		return wait, more && worthAnother(ctx, resp, err) && fits(ctx, wait), err
 	}
 	after := retryAfter(resp.Header.Get("Retry-After"), time.Now())
-	w.gate(req.URL.Host).closeFor(after)
-	if wait = cmp.Or(after, wait); more && fits(ctx, wait) {
+	if q, ok := readQuota(resp.Header, time.Now()); ok && after == 0 {
+		after = q.wait()
+	}
+	wait = cmp.Or(after, wait)
+	again := more && fits(ctx, wait)
+	if again || after > 0 {
+		w.gate(req.URL.Host).closeFor(wait)
+	}
+	switch {
+	case again:
 		return wait, true, nil
+	case resp.StatusCode != http.StatusTooManyRequests:
+		return 0, false, nil
+	case after == 0 && !more:
+		// It does not say for how long, and waiting did not help.
+		w.gate(req.URL.Host).closeFor(untold)
 	}
-	if resp.StatusCode == http.StatusTooManyRequests {
-		return 0, false, &limitError{after: after}
-	}
-	return 0, false, nil
+	return 0, false, &limitError{after: after, status: resp.StatusCode}
 }
 
 // repeatable tells whether a request's body, if any, can be sent again.
@@ -134,12 +145,19 @@ func repeatable(req *http.Request) bool {
 
 // once sends a request one time and reads the answer to its end.
 func (w *wire) once(req *http.Request) (*http.Response, error) {
-	release, err := w.gate(req.URL.Host).enter(req.Context())
+	first, _ := origin(req)
+	pull := documentKind(first) == manifests && req.Method == http.MethodGet
+	leave, err := w.gate(req.URL.Host).enter(req.Context(), pull)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	ctx, cancel := context.WithTimeout(w.counting(req), w.timeout)
+	defer leave.back()
+	if err := w.budget.take(); err != nil {
+		return nil, err
+	}
+	counting, done := w.counting(req)
+	defer done()
+	ctx, cancel := context.WithTimeout(counting, w.timeout)
 	defer cancel()
 	sent := req.Clone(ctx)
 	if req.GetBody != nil {
@@ -149,6 +167,9 @@ func (w *wire) once(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := w.base.RoundTrip(sent)
 	if err == nil {
+		if q, ok := readQuota(resp.Header, time.Now()); ok {
+			leave.hear(q)
+		}
 		err = buffer(resp)
 	}
 	if err != nil && ctx.Err() != nil && req.Context().Err() == nil {
@@ -176,8 +197,9 @@ func buffer(resp *http.Response) error {
 }
 
 // counting counts a request each time it goes out, also when net/http sends it
-// once more because a kept connection turned out to be closed.
-func (w *wire) counting(req *http.Request) context.Context {
+// once more because a kept connection turned out to be closed. Done gives the
+// budget back what was not sent after all.
+func (w *wire) counting(req *http.Request) (ctx context.Context, done func()) {
 	counter := &w.gets
 	first, _ := origin(req)
 	switch {
@@ -186,9 +208,20 @@ func (w *wire) counting(req *http.Request) context.Context {
 	case req.Method == http.MethodHead:
 		counter = &w.heads
 	}
-	return httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		WroteHeaders: func() { counter.Add(1) },
+	var sent atomic.Int64
+	ctx = httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		WroteHeaders: func() {
+			counter.Add(1)
+			if sent.Add(1) > 1 {
+				w.budget.spent.Add(1)
+			}
+		},
 	})
+	return ctx, func() {
+		if sent.CompareAndSwap(0, 1) {
+			w.budget.spent.Add(-1)
+		}
+	}
 }
 
 func (w *wire) gate(host string) *gate {
