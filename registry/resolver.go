@@ -18,8 +18,13 @@ import (
 
 // Options of a Resolver. The zero value works.
 type Options struct {
-	// CacheDir holds immutable facts between runs; "" keeps them in memory only.
+	// CacheDir holds immutable facts, and the journal of answers, between runs; ""
+	// keeps them in memory only.
 	CacheDir string
+	// Learned is how old an answer may be that is taken without asking: of this
+	// run, and with a CacheDir of earlier ones. So a run that was killed or that met
+	// a limit goes on where it was. 0 asks for every reference.
+	Learned time.Duration
 	// Keychain finds credentials; nil is the docker config (authn.DefaultKeychain).
 	Keychain authn.Keychain
 	// PerHost is the number of requests in flight to one host; 4 when zero.
@@ -52,20 +57,22 @@ type Stats struct {
 	Gets        int64   // GET requests for manifests and configs
 	Auths       int64   // pings and token requests
 	CacheHits   int64   // references answered after their HEAD alone
+	Learned     int64   // references answered without any request
 	Retries     int64   // tries after the first, of any request
-	CacheErrors int64   // facts that could not be written to CacheDir
+	CacheErrors int64   // facts and answers that could not be written to CacheDir
 	Quotas      []Quota // what hosts said about their limits, by host
 }
 
 // Resolver resolves references. It may be used from any goroutine, and should
 // be shared: connections, tokens and what hosts asked for belong to it.
 type Resolver struct {
-	opts   Options
-	wire   *wire
-	cache  cache
-	puller func() (*remote.Puller, error)
+	opts    Options
+	wire    *wire
+	cache   cache
+	learned learned
+	puller  func() (*remote.Puller, error)
 
-	hits, cacheErrors atomic.Int64
+	hits, unasked, cacheErrors atomic.Int64
 }
 
 // New makes a Resolver. Nothing is sent or read before the first Resolve.
@@ -77,7 +84,7 @@ func New(opts Options) *Resolver {
 	if opts.Keychain == nil {
 		opts.Keychain = authn.DefaultKeychain
 	}
-	r := &Resolver{opts: opts, cache: cache{dir: opts.CacheDir}}
+	r := &Resolver{opts: opts, cache: cache{dir: opts.CacheDir}, learned: learned{dir: opts.CacheDir}}
 	r.wire = newWire(opts.Timeout, opts.Backoff, opts.PerHost, opts.MaxRequests)
 	r.puller = sync.OnceValues(r.newPuller)
 	return r
@@ -101,7 +108,7 @@ func (r *Resolver) newPuller() (*remote.Puller, error) {
 func (r *Resolver) Stats() Stats {
 	return Stats{
 		Heads: r.wire.heads.Load(), Gets: r.wire.gets.Load(), Auths: r.wire.auths.Load(),
-		CacheHits: r.hits.Load(), Retries: r.wire.retries.Load(), CacheErrors: r.cacheErrors.Load(),
+		CacheHits: r.hits.Load(), Learned: r.unasked.Load(), Retries: r.wire.retries.Load(), CacheErrors: r.cacheErrors.Load(),
 		Quotas: r.wire.quotas(),
 	}
 }
@@ -126,6 +133,11 @@ func (r *Resolver) Resolve(ctx context.Context, ref string) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
+	asked := askedName(repo, parsed)
+	if img, ok := r.remembered(ctx, parsed, asked); ok {
+		r.unasked.Add(1)
+		return img, nil
+	}
 	img, err := r.resolve(ctx, repo, parsed)
 	for i := 0; i < 3 && gaveUp(err) && ctx.Err() == nil; i++ {
 		// Another caller, whose token request this one shared, did.
@@ -134,7 +146,47 @@ func (r *Resolver) Resolve(ctx context.Context, ref string) (Image, error) {
 	if err != nil {
 		return Image{}, explain(ctx, hostName(repo), parsed, err)
 	}
+	r.learn(answer{Ref: asked, Digest: img.Digest, At: time.Now().Unix()})
 	return img, nil
+}
+
+// remembered is the answer that was learned, when it is young enough and the
+// facts about its digest are at hand.
+func (r *Resolver) remembered(ctx context.Context, ref Reference, asked string) (Image, bool) {
+	if r.opts.Learned <= 0 {
+		return Image{}, false
+	}
+	digest, age, ok := r.learned.get(asked)
+	if !ok || age >= r.opts.Learned {
+		return Image{}, false
+	}
+	known, ok := r.cache.get(ctx, digest)
+	return known.image(ref, digest), ok
+}
+
+// learn keeps answers. A journal that cannot be written makes the next run
+// slower, not wrong.
+func (r *Resolver) learn(answers ...answer) {
+	if err := r.learned.put(answers...); err != nil {
+		r.cacheErrors.Add(1)
+	}
+}
+
+// Forget drops what was learned about references, so that they are asked again
+// whatever Options.Learned is: for a build that was published, whose answers have
+// done their work. What cannot be parsed was never learned.
+func (r *Resolver) Forget(refs ...string) {
+	var answers []answer
+	for _, ref := range refs {
+		parsed, err := ParseReference(ref)
+		if err != nil {
+			continue
+		}
+		if repo, err := r.repository(parsed); err == nil {
+			answers = append(answers, answer{Ref: askedName(repo, parsed), At: time.Now().Unix()})
+		}
+	}
+	r.learn(answers...)
 }
 
 func gaveUp(err error) bool {

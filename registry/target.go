@@ -70,3 +70,9 @@ func publicName(host string) string {
 	}
 	return "docker.io"
 }
+
+// askedName is a reference as it is asked for, after rewrites: the key of what
+// was learned, so that one mirror's answer is never taken for another's.
+func askedName(repo name.Repository, ref Reference) string {
+	return Reference{Domain: hostName(repo), Path: repo.RepositoryStr(), Tag: ref.Tag, Digest: ref.Digest}.String()
+}
