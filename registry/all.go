@@ -22,16 +22,29 @@ type Result struct {
 // host does not hold the other hosts back. Progress, which may be nil, is called
 // after each distinct reference, from one goroutine at a time.
 func (r *Resolver) ResolveAll(ctx context.Context, refs []string, progress func(done, total int)) map[string]Result {
-	byHost, spellings := group(refs)
 	results := map[string]Result{}
+	r.each(refs, progress, func(key string, spellings []string) func() {
+		img, err := r.Resolve(ctx, key)
+		return func() {
+			for _, spelling := range spellings {
+				results[spelling] = Result{Image: img, Err: err}
+			}
+		}
+	})
+	return results
+}
+
+// each works on every distinct reference, the hosts side by side. What work
+// returns is called from one goroutine at a time, and then progress.
+func (r *Resolver) each(refs []string, progress func(done, total int), work func(key string, spellings []string) func()) {
+	byHost, spellings := group(refs)
 	var mu sync.Mutex
 	done := 0
-	report := func(key string, res Result) {
+	one := func(key string) {
+		report := work(key, spellings[key])
 		mu.Lock()
 		defer mu.Unlock()
-		for _, spelling := range spellings[key] {
-			results[spelling] = res
-		}
+		report()
 		done++
 		if progress != nil {
 			progress(done, len(spellings))
@@ -41,23 +54,21 @@ func (r *Resolver) ResolveAll(ctx context.Context, refs []string, progress func(
 	hosts.SetLimit(maxHosts)
 	for _, keys := range byHost {
 		hosts.Go(func() error {
-			r.resolveHost(ctx, keys, report)
+			r.eachOfHost(keys, one)
 			return nil
 		})
 	}
-	_ = hosts.Wait() // every failure is in its Result
-	return results
+	_ = hosts.Wait() // every failure is in its result
 }
 
-// resolveHost resolves the references of one host. The gate bounds requests;
+// eachOfHost works on the references of one host. The gate bounds requests;
 // this bounds goroutines.
-func (r *Resolver) resolveHost(ctx context.Context, keys []string, report func(string, Result)) {
+func (r *Resolver) eachOfHost(keys []string, one func(key string)) {
 	var workers errgroup.Group
 	workers.SetLimit(r.opts.PerHost)
 	for _, key := range keys {
 		workers.Go(func() error {
-			img, err := r.Resolve(ctx, key)
-			report(key, Result{Image: img, Err: err})
+			one(key)
 			return nil
 		})
 	}

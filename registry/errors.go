@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/galley-coop/galley/internal/fault"
@@ -139,6 +140,14 @@ func explain(ctx context.Context, host string, ref Reference, err error) error {
 		kind = fault.Refused
 	}
 	return fault.Hint(fault.Wrap(kind, e), "%s", e.hint())
+}
+
+// explainIf is explain for an err that may be nil.
+func explainIf(ctx context.Context, repo name.Repository, ref Reference, err error) error {
+	if err == nil {
+		return nil
+	}
+	return explain(ctx, hostName(repo), ref, err)
 }
 
 // classify names the kind and keeps of the cause only what may be shown: errors

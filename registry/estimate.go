@@ -41,11 +41,7 @@ func (r *Resolver) Estimate(ctx context.Context, refs []string) []HostEstimate {
 	hosts, repositories := map[string]*HostEstimate{}, map[string]bool{}
 	_, spellings := group(refs)
 	for ref := range spellings {
-		parsed, err := ParseReference(ref)
-		if err != nil || parsed.check() != nil {
-			continue
-		}
-		repo, err := r.repository(parsed)
+		parsed, repo, err := r.target(ref)
 		if err != nil {
 			continue
 		}

@@ -122,14 +122,7 @@ func (r *Resolver) Stats() Stats {
 // does is an *Error, fault.Unavailable, or fault.Refused when bytes do not match
 // a digest; a cancelled ctx is context.Canceled, fault.Interrupted.
 func (r *Resolver) Resolve(ctx context.Context, ref string) (Image, error) {
-	parsed, err := ParseReference(ref)
-	if err != nil {
-		return Image{}, err
-	}
-	if err := parsed.check(); err != nil {
-		return Image{}, err
-	}
-	repo, err := r.repository(parsed)
+	parsed, repo, err := r.target(ref)
 	if err != nil {
 		return Image{}, err
 	}

@@ -9,6 +9,19 @@ import (
 	"github.com/galley-coop/galley/internal/fault"
 )
 
+// target reads a reference that is to be asked for, and finds out where.
+func (r *Resolver) target(ref string) (Reference, name.Repository, error) {
+	parsed, err := ParseReference(ref)
+	if err == nil {
+		err = parsed.check()
+	}
+	if err != nil {
+		return Reference{}, name.Repository{}, err
+	}
+	repo, err := r.repository(parsed)
+	return parsed, repo, err
+}
+
 // repository is where a reference is really asked for, after rewrites.
 func (r *Resolver) repository(ref Reference) (name.Repository, error) {
 	rewritten := rewrite(r.opts.Rewrites, ref.Name())
