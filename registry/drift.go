@@ -111,6 +111,9 @@ func (r *Resolver) checkOne(ctx context.Context, key string, images []Image) []D
 	for i, img := range images {
 		pinned := ref
 		pinned.Digest = img.Digest
+		if img.Digest == "" {
+			pinned.Tag = ""
+		}
 		if answers[i].Err = cmp.Or(err, pinned.check()); answers[i].Err != nil {
 			continue
 		}

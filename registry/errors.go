@@ -29,7 +29,8 @@ const (
 	NotFound ErrorKind = iota + 1
 	// Unauthorized: credentials are missing, wrong or not enough (401, 403).
 	Unauthorized
-	// RateLimited: the registry asks for fewer requests (429).
+	// RateLimited: the registry asks for fewer requests: with 429, with 503 and a
+	// Retry-After, or with RateLimit fields that leave nothing.
 	RateLimited
 	// Unreachable: no connection, or nothing but server errors (5xx).
 	Unreachable
@@ -92,8 +93,9 @@ type (
 	credentialError struct{ text string }
 	// cause is any other reason, in words that are safe to show.
 	cause struct {
-		text string
-		err  error
+		text   string
+		err    error
+		advice string // the next step, where the kind's own is not it
 	}
 )
 
@@ -106,6 +108,8 @@ func (e *cause) Unwrap() error           { return e.err }
 func (e *limitError) Error() string {
 	text := "limits the rate of requests"
 	switch {
+	case e.status == http.StatusServiceUnavailable:
+		text = "asks to be left alone"
 	case e.spent && e.of > 0:
 		text += fmt.Sprintf(" and leaves none of %d", e.of)
 	case e.spent:
@@ -168,20 +172,20 @@ func classify(err error) *Error {
 	case errors.As(err, &limit):
 		return &Error{Kind: RateLimited, Status: limit.status, RetryAfter: limit.after, Err: limit}
 	case errors.Is(err, ErrBudget):
-		return &Error{Kind: OverBudget, Err: &cause{"is not asked: " + ErrBudget.Error(), ErrBudget}}
+		return &Error{Kind: OverBudget, Err: &cause{text: "is not asked: " + ErrBudget.Error(), err: ErrBudget}}
 	case errors.As(err, &creds):
 		return &Error{Kind: Credentials, Err: creds}
-	case certificateText(err) != "":
+	case certificateCause(err) != nil:
 		// Before the status: a private host that fails at https is asked over
 		// plain HTTP too, and answers that with 400.
-		return &Error{Kind: Unreachable, Err: &cause{text: certificateText(err)}}
+		return &Error{Kind: Unreachable, Err: certificateCause(err)}
 	case errors.As(err, &status):
 		return classifyStatus(status)
 	case errors.Is(err, errTryTimeout), errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-		return &Error{Kind: Timeout, Err: &cause{"did not answer in time", context.DeadlineExceeded}}
+		return &Error{Kind: Timeout, Err: &cause{text: "did not answer in time", err: context.DeadlineExceeded}}
 	}
 	if text, inner := connectionText(err); text != "" {
-		return &Error{Kind: Unreachable, Err: &cause{text, inner}}
+		return &Error{Kind: Unreachable, Err: &cause{text: text, err: inner}}
 	}
 	if strings.Contains(err.Error(), "SSRF protection") { // ggcr's own check has no type
 		return &Error{Kind: BadAnswer, Err: &answerError{"redirects to a private address, which is not followed"}}
@@ -224,8 +228,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// certificateText says what is wrong with a certificate, "" when nothing is.
-func certificateText(err error) string {
+// certificateCause says what is wrong with a certificate, nil when nothing is.
+func certificateCause(err error) *cause {
 	var (
 		authority x509.UnknownAuthorityError
 		hostname  x509.HostnameError
@@ -233,13 +237,22 @@ func certificateText(err error) string {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return "has a certificate that is not trusted"
+		return &cause{text: "has a certificate that is not trusted",
+			advice: "add the authority that signed it to this machine's, or name a file with it in $SSL_CERT_FILE"}
 	case errors.As(err, &hostname):
-		return "has a certificate for another host"
+		return &cause{text: "has a certificate for another host",
+			advice: "check the registry's name, and for which names its certificate is"}
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return &cause{text: "has a certificate that is not valid today, " + lifetime(invalid.Cert),
+			advice: "check this machine's clock, and have the registry's certificate renewed"}
 	case errors.As(err, &invalid):
-		return "has a certificate that is not valid"
+		return &cause{text: "has a certificate that is not valid", advice: "have the registry's certificate replaced"}
 	}
-	return ""
+	return nil
+}
+
+func lifetime(c *x509.Certificate) string {
+	return fmt.Sprintf("only from %s to %s", c.NotBefore.UTC().Format(time.DateOnly), c.NotAfter.UTC().Format(time.DateOnly))
 }
 
 // connectionText describes a failed connection out of the errors that are known
@@ -267,6 +280,9 @@ func connectionText(err error) (string, error) {
 // hint is the next step for whoever reads the error.
 func (e *Error) hint() string {
 	again := fmt.Sprintf(`then try "galley registry resolve %s"`, e.Reference)
+	if c := (*cause)(nil); errors.As(e.Err, &c) && c.advice != "" {
+		return c.advice + ", " + again
+	}
 	switch e.Kind {
 	case NotFound:
 		return "check the image's name and tag, " + again

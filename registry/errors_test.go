@@ -35,7 +35,7 @@ func TestClassifyShowsNothingItDoesNotKnow(t *testing.T) {
 		{wrapped(&net.DNSError{Err: "no such host", Name: "nowhere.example.org"}), Unreachable, "lookup nowhere.example.org: no such host"},
 		{wrapped(x509.UnknownAuthorityError{}), Unreachable, "certificate that is not trusted"},
 		{wrapped(x509.HostnameError{Certificate: &x509.Certificate{}}), Unreachable, "certificate for another host"},
-		{wrapped(x509.CertificateInvalidError{}), Unreachable, "certificate that is not valid"},
+		{wrapped(x509.CertificateInvalidError{Reason: x509.NotAuthorizedToSign}), Unreachable, "certificate that is not valid"},
 		{wrapped(http.ErrSchemeMismatch), Unreachable, "does not speak https"},
 		{wrapped(&net.OpError{Op: "dial", Err: errors.New("no route to host")}), Unreachable, "cannot be reached: dial: no route to host"},
 		{wrapped(context.DeadlineExceeded), Timeout, "did not answer in time"},
@@ -56,7 +56,7 @@ func TestClassifyShowsNothingItDoesNotKnow(t *testing.T) {
 }
 
 // tlsServer is an https registry at an address that has no way back to HTTP.
-func tlsServer(t *testing.T, handler http.Handler) (host string, roots *tls.Config) {
+func tlsServer(t *testing.T, handler http.Handler, certs ...tls.Certificate) (host string, roots *tls.Config) {
 	t.Helper()
 	listener, err := net.Listen("tcp", strangerAddr(t))
 	if err != nil {
@@ -66,6 +66,7 @@ func tlsServer(t *testing.T, handler http.Handler) (host string, roots *tls.Conf
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	_ = server.Listener.Close()
 	server.Listener = listener
+	server.TLS = &tls.Config{Certificates: certs}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	pool := x509.NewCertPool()
@@ -82,7 +83,7 @@ func TestCertificates(t *testing.T) {
 	}{
 		{nil, Unreachable, "a certificate for another host"},
 		{&tls.Config{ServerName: "example.com"}, Unreachable, "a certificate that is not trusted"},
-		{roots, NotFound, "404"},
+		{roots, BadAnswer, "is no registry: it answers GET /v2/ with 404"},
 	}
 	for _, tt := range tests {
 		r := resolverFor(t, nil)

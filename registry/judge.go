@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -49,6 +50,9 @@ func wantedDigest(req *http.Request) string {
 // judge refuses a successful answer that must not be used. First is the request
 // as it was made, before any redirect.
 func judge(first *http.Request, resp *http.Response) error {
+	if isToken(first) {
+		return judgeToken(resp)
+	}
 	kind := documentKind(first)
 	if kind == "" || resp.StatusCode != http.StatusOK {
 		return nil
@@ -56,11 +60,10 @@ func judge(first *http.Request, resp *http.Response) error {
 	if kind == manifests && first.Method == http.MethodHead {
 		return judgeHead(first, resp)
 	}
-	body, err := io.ReadAll(resp.Body)
+	body, err := peek(resp)
 	if err != nil {
 		return err
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
 	if kind == manifests {
 		if err := judgeMediaType(resp); err != nil {
 			return err
@@ -69,6 +72,45 @@ func judge(first *http.Request, resp *http.Response) error {
 	want := wantedDigest(first)
 	if got := digestOf(body); want != "" && got != want {
 		return badDigest("sent bytes that are %s when asked for %s", got, want)
+	}
+	return nil
+}
+
+// peek reads a body, which is in memory already, and leaves it in its place.
+func peek(resp *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return body, err
+}
+
+// isToken tells whether a request asks a token service for a token: ggcr always
+// says for which service (distribution token specification).
+func isToken(req *http.Request) bool {
+	return req.Method == http.MethodGet && documentKind(req) == "" && req.URL.Query().Has("service")
+}
+
+// judgeToken refuses what is no token. A 404 would read as if the image were not
+// there.
+func judgeToken(resp *http.Response) error {
+	if resp.StatusCode == http.StatusNotFound {
+		return badAnswer("names a token service that is not there (404)")
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil
+	}
+	body, err := peek(resp)
+	if err != nil {
+		return err
+	}
+	var token struct {
+		Token       string `json:"token"`
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal(body, &token); err != nil {
+		return badAnswer("has a token service that sent something else than a token")
+	}
+	if token.Token == "" && token.AccessToken == "" {
+		return badAnswer("has a token service that sent no token")
 	}
 	return nil
 }

@@ -57,6 +57,11 @@ func (p *pings) do(req *http.Request, send func(*http.Request) (*http.Response, 
 		host.pong = failed(req.Context(), err, time.Since(asked))
 		return nil, err
 	}
+	if resp.StatusCode == http.StatusNotFound {
+		// It would read as if the image were not there.
+		host.pong = &pong{err: badAnswer("is no registry: it answers GET /v2/ with 404")}
+		return nil, host.pong.err
+	}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnauthorized {
 		return resp, nil
 	}

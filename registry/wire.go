@@ -129,8 +129,6 @@ func (w *wire) next(req *http.Request, resp *http.Response, err error, try int) 
 	switch {
 	case again:
 		return wait, true, nil
-	case resp.StatusCode != http.StatusTooManyRequests:
-		return 0, false, nil
 	case after == 0 && !more:
 		// It does not say for how long, and waiting did not help.
 		w.gate(req.URL.Host).closeFor(untold)
