@@ -9,27 +9,15 @@ import (
 	"time"
 
 	git "github.com/go-git/go-git/v5"
-	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/gofrs/flock"
 )
 
-// mirrored is what a mirror holds: branches and tags, each as the remote has
-// them, moved ones too. Merge requests and notes stay away.
-var mirrored = []config.RefSpec{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"}
-
 // lockRetry is how often a mirror that another process updates is asked for.
 const lockRetry = 50 * time.Millisecond
 
-// openRemote updates the source's mirror and opens it. The remote's refs are
-// listed first: an unchanged mirror costs that one round trip.
-func openRemote(ctx context.Context, src Source, opts Options) (*Repository, error) {
-	ctx, cancel := withTimeout(ctx, opts.Timeout)
-	defer cancel()
-	listed, err := list(ctx, src)
-	if err != nil {
-		return nil, err
-	}
+// openRemote brings the source's mirror to what was listed, and opens it.
+func openRemote(ctx context.Context, src Source, opts Options, listed refList) (*Repository, error) {
 	cache, temp, err := cacheDir(opts.CacheDir)
 	if err != nil {
 		return nil, err
@@ -105,8 +93,11 @@ func update(ctx context.Context, src Source, dir string, listed refList) (*Repos
 		return nil, err
 	}
 	if !repo.matches(listed) {
-		if err := repo.fetch(ctx, listed); err != nil {
+		if listed, err = repo.fetch(ctx, listed); err != nil {
 			return nil, err
+		}
+		if err := writeRefs(dir, listed); err != nil {
+			return nil, fmt.Errorf("updating the mirror of %q: %w", src, err)
 		}
 	}
 	if err := repo.setHead(listed.head); err != nil {
@@ -131,36 +122,6 @@ func (r *Repository) matches(listed refList) bool {
 		count++
 	}
 	return count == len(listed.refs)
-}
-
-func (r *Repository) fetch(ctx context.Context, listed refList) error {
-	if len(listed.refs) == 0 { // go-git reports an empty remote as an error
-		return r.dropRefs()
-	}
-	err := await(ctx, func() error {
-		return r.source.remote(r.storer).FetchContext(ctx, &git.FetchOptions{
-			RefSpecs: mirrored,
-			Tags:     git.NoTags, // the refspec names them all, and moves them
-			Prune:    true,
-			Force:    true,
-		})
-	})
-	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
-		return r.source.explain(err)
-	}
-	return nil
-}
-
-func (r *Repository) dropRefs() error {
-	for name := range r.refs {
-		if !name.IsBranch() && !name.IsTag() {
-			continue
-		}
-		if err := r.storer.RemoveReference(name); err != nil {
-			return fmt.Errorf("updating the mirror of %q: %w", r.source, err)
-		}
-	}
-	return nil
 }
 
 func (r *Repository) setHead(head *plumbing.Reference) error {

@@ -246,6 +246,7 @@ func TestRemoteListsPeeledTags(t *testing.T) {
 		"nested":    {Tag: r.git("rev-parse", "nested"), Target: commit},
 		"light":     {Target: commit},
 	}
+	r.git("pack-refs", "--all")
 	for _, location := range []string{url, r.dir} {
 		tags, err := Remote(t.Context(), location)
 		if err != nil {

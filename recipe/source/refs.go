@@ -14,8 +14,15 @@ import (
 
 // lookup follows symbolic refs to a hash.
 func (r *Repository) lookup(name plumbing.ReferenceName) (plumbing.Hash, bool) {
-	for range maxPeel + 1 {
+	return resolve(name, func(name plumbing.ReferenceName) (*plumbing.Reference, bool) {
 		ref, ok := r.refs[name]
+		return ref, ok
+	})
+}
+
+func resolve(name plumbing.ReferenceName, lookup func(plumbing.ReferenceName) (*plumbing.Reference, bool)) (plumbing.Hash, bool) {
+	for range maxPeel + 1 {
+		ref, ok := lookup(name)
 		if !ok {
 			return plumbing.ZeroHash, false
 		}
@@ -49,22 +56,33 @@ func (r *Repository) Head(ctx context.Context) (commit, branch string, err error
 // DefaultBranch is the branch that a clone would have checked out: what the
 // remote of a local clone named, else the branch of HEAD, else main or master.
 func (r *Repository) DefaultBranch() (string, error) {
+	name, ok := defaultBranch(func(name plumbing.ReferenceName) (*plumbing.Reference, bool) {
+		ref, ok := r.refs[name]
+		return ref, ok
+	})
+	if !ok {
+		return "", fault.Hint(fmt.Errorf("finding the default branch of %q: %w", r.source, ErrNoCommits), "commit the recipe first")
+	}
+	return name, nil
+}
+
+func defaultBranch(lookup func(plumbing.ReferenceName) (*plumbing.Reference, bool)) (string, bool) {
 	const origin = "refs/remotes/origin/"
-	if ref, ok := r.refs[origin+"HEAD"]; ok && ref.Type() == plumbing.SymbolicReference {
+	if ref, ok := lookup(origin + "HEAD"); ok && ref.Type() == plumbing.SymbolicReference {
 		if name, ok := strings.CutPrefix(ref.Target().String(), origin); ok {
-			return name, nil
+			return name, true
 		}
 	}
 	candidates := []plumbing.ReferenceName{plumbing.Main, plumbing.Master}
-	if head, ok := r.refs[plumbing.HEAD]; ok && head.Target().IsBranch() {
+	if head, ok := lookup(plumbing.HEAD); ok && head.Target().IsBranch() {
 		candidates = append([]plumbing.ReferenceName{head.Target()}, candidates...)
 	}
 	for _, name := range candidates {
-		if _, ok := r.lookup(name); ok {
-			return name.Short(), nil
+		if _, ok := resolve(name, lookup); ok {
+			return name.Short(), true
 		}
 	}
-	return "", fault.Hint(fmt.Errorf("finding the default branch of %q: %w", r.source, ErrNoCommits), "commit the recipe first")
+	return "", false
 }
 
 // revisionPrefixes are tried in git's order (gitrevisions(7)), without what

@@ -4,122 +4,126 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	git "github.com/go-git/go-git/v5"
-	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	"github.com/go-git/go-git/v5/storage"
-	"github.com/go-git/go-git/v5/storage/memory"
+	"github.com/go-git/go-git/v5/plumbing/transport/client"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 )
-
-// PeeledTag is a tag as a remote lists it. What it leads to is not looked at: it
-// may be no commit.
-type PeeledTag struct {
-	Tag    string // hash of the tag object, "" when the tag is lightweight
-	Target string // hash of what the tag leads to; "" when a local one leads to no commit
-}
-
-// Remote lists the tags of a repository, by name, in one round trip and without
-// a mirror: enough to see whether a tag moved. A local location is opened.
-func Remote(ctx context.Context, location string) (map[string]PeeledTag, error) {
-	src, err := Parse(location)
-	if err != nil {
-		return nil, err
-	}
-	if src.Local {
-		return localTags(ctx, src)
-	}
-	ctx, cancel := withTimeout(ctx, 0)
-	defer cancel()
-	listed, err := list(ctx, src)
-	if err != nil {
-		return nil, err
-	}
-	tags := map[string]PeeledTag{}
-	for name, hash := range listed.refs {
-		if !name.IsTag() {
-			continue
-		}
-		tag := PeeledTag{Target: hash.String()}
-		if target, ok := listed.peeled[name]; ok {
-			tag = PeeledTag{Tag: hash.String(), Target: target.String()}
-		}
-		tags[tagName(name)] = tag
-	}
-	return tags, nil
-}
-
-func localTags(ctx context.Context, src Source) (map[string]PeeledTag, error) {
-	repo, err := openLocal(src, false)
-	if err != nil {
-		return nil, err
-	}
-	versions, err := repo.Versions(ctx)
-	if err != nil {
-		return nil, errors.Join(err, repo.Close())
-	}
-	tags := make(map[string]PeeledTag, len(versions))
-	for _, v := range versions {
-		tags[v.Name] = PeeledTag{Tag: v.Tag, Target: v.Commit}
-	}
-	return tags, repo.Close()
-}
-
-func tagName(ref plumbing.ReferenceName) string {
-	return strings.TrimPrefix(ref.String(), "refs/tags/")
-}
 
 // refList is what a remote says of itself.
 type refList struct {
 	refs   map[plumbing.ReferenceName]plumbing.Hash // branches and tags
 	peeled map[plumbing.ReferenceName]plumbing.Hash // what annotated tags lead to
 	head   *plumbing.Reference                      // nil when the remote has no commits
+	can    *capability.List                         // what the server offers for a fetch
+
+	// session is where the fetch goes on. Only http's is kept: it holds no
+	// connection, and knows where the listing was redirected to.
+	session transport.UploadPackSession
 }
 
+// web is how http and https are spoken: as go-git does, but with connections
+// kept for more than two requests at once to the same host.
+var web = sync.OnceValue(func() transport.Transport {
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.MaxIdleConnsPerHost = 16
+	return githttp.NewClient(&http.Client{Transport: base})
+})
+
+// dialer prepares a session; the URL with its credentials stays in memory.
+func (s Source) dialer() (transport.UploadPackSession, error) {
+	endpoint, err := transport.NewEndpoint(s.dial)
+	if err != nil {
+		return nil, err
+	}
+	if s.isWeb() {
+		return web().NewUploadPackSession(endpoint, nil)
+	}
+	speaker, err := client.NewClient(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return speaker.NewUploadPackSession(endpoint, nil)
+}
+
+func (s Source) isWeb() bool {
+	return strings.HasPrefix(s.dial, "http://") || strings.HasPrefix(s.dial, "https://")
+}
+
+// list asks a remote for its refs: one round trip.
 func list(ctx context.Context, src Source) (refList, error) {
-	listed := refList{refs: map[plumbing.ReferenceName]plumbing.Hash{}, peeled: map[plumbing.ReferenceName]plumbing.Hash{}}
-	var refs []*plumbing.Reference
+	var listed refList
 	err := await(ctx, func() (err error) {
-		refs, err = src.remote(memory.NewStorage()).ListContext(ctx, &git.ListOptions{PeelingOption: git.AppendPeeled})
+		session, err := src.dialer()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = session.Close() }() // after the answer; http's closes nothing
+		listed, err = advertised(ctx, session)
+		if src.isWeb() {
+			listed.session = session
+		}
 		return err
 	})
-	if errors.Is(err, transport.ErrEmptyRemoteRepository) {
-		return listed, nil
-	}
 	if err != nil {
 		return refList{}, src.explain(err)
-	}
-	if len(refs) > maxRefs {
-		return refList{}, fmt.Errorf("fetching %q: more than %d refs", src, maxRefs)
-	}
-	for _, ref := range refs {
-		listed.add(ref)
 	}
 	return listed, nil
 }
 
-func (l *refList) add(ref *plumbing.Reference) {
-	name := ref.Name()
-	if name == plumbing.HEAD {
-		l.head = ref
-		return
+func advertised(ctx context.Context, session transport.UploadPackSession) (refList, error) {
+	listed := refList{refs: map[plumbing.ReferenceName]plumbing.Hash{}, peeled: map[plumbing.ReferenceName]plumbing.Hash{}}
+	answer, err := session.AdvertisedReferencesContext(ctx)
+	if errors.Is(err, transport.ErrEmptyRemoteRepository) {
+		return listed, nil
 	}
-	if !name.IsBranch() && !name.IsTag() {
-		return
+	if err != nil {
+		return refList{}, err
 	}
-	if tag, ok := strings.CutSuffix(name.String(), "^{}"); ok {
-		l.peeled[plumbing.ReferenceName(tag)] = ref.Hash()
-		return
+	if len(answer.References) > maxRefs {
+		return refList{}, fmt.Errorf("more than %d refs", maxRefs)
 	}
-	l.refs[name] = ref.Hash()
+	for name, hash := range answer.References {
+		// git ignores names that it would not make, too.
+		if name := plumbing.ReferenceName(name); (name.IsBranch() || name.IsTag()) && name.Validate() == nil {
+			listed.refs[name] = hash
+		}
+	}
+	for name, hash := range answer.Peeled {
+		if name := plumbing.ReferenceName(name); name.IsTag() {
+			listed.peeled[name] = hash
+		}
+	}
+	listed.can = answer.Capabilities
+	if answer.Head != nil {
+		listed.head = listed.findHead(*answer.Head)
+	}
+	return listed, nil
 }
 
-// remote is nothing that is stored: the URL with its credentials stays in memory.
-func (s Source) remote(storer storage.Storer) *git.Remote {
-	return git.NewRemote(storer, &config.RemoteConfig{Name: git.DefaultRemoteName, URLs: []string{s.dial}})
+// findHead is the branch that the server says HEAD is, or one with its commit:
+// an old server does not say. A detached HEAD is the commit itself.
+func (l refList) findHead(commit plumbing.Hash) *plumbing.Reference {
+	for _, symref := range l.can.Get(capability.SymRef) {
+		if target, ok := strings.CutPrefix(symref, "HEAD:"); ok {
+			return plumbing.NewSymbolicReference(plumbing.HEAD, plumbing.ReferenceName(target))
+		}
+	}
+	candidates := append([]plumbing.ReferenceName{plumbing.Main, plumbing.Master}, slices.Sorted(maps.Keys(l.refs))...)
+	for _, name := range candidates {
+		if l.refs[name] == commit && name.IsBranch() {
+			return plumbing.NewSymbolicReference(plumbing.HEAD, name)
+		}
+	}
+	return plumbing.NewHashReference(plumbing.HEAD, commit)
 }
 
 func withTimeout(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {

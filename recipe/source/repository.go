@@ -37,6 +37,9 @@ type Options struct {
 	// git does. Root then tells what was found. Without it, a folder that is no
 	// repository is an error, and never some other repository's versions.
 	Parents bool
+	// Token is the password of an http or https location that names no user. It
+	// is sent to that location's host only, and no text shows it.
+	Token string
 }
 
 // Repository is a git repository as it stood when it was opened: refs are read
@@ -56,7 +59,7 @@ type Repository struct {
 // brings a bare mirror up to date first: branches and tags, moved ones moved,
 // deleted ones deleted. Parse says which locations are understood.
 func Open(ctx context.Context, location string, opts Options) (*Repository, error) {
-	src, err := Parse(location)
+	src, err := parseWith(location, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +69,13 @@ func Open(ctx context.Context, location string, opts Options) (*Repository, erro
 	if src.Local {
 		return openLocal(src, opts.Parents)
 	}
-	return openRemote(ctx, src, opts)
+	ctx, cancel := withTimeout(ctx, opts.Timeout)
+	defer cancel()
+	listed, err := list(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	return openRemote(ctx, src, opts, listed)
 }
 
 func openLocal(src Source, parents bool) (*Repository, error) {

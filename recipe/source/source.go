@@ -84,6 +84,23 @@ func parseURL(location string) (Source, error) {
 	return Source{URL: shown.String(), dial: u.String(), secrets: secretsOf(u)}, nil
 }
 
+// parseWith adds the options' token to a location that has no credentials.
+func parseWith(location string, opts Options) (Source, error) {
+	src, err := Parse(location)
+	if err != nil || opts.Token == "" || !src.isWeb() {
+		return src, err
+	}
+	u, err := url.Parse(src.dial)
+	if err != nil || u.User != nil {
+		return src, nil
+	}
+	u.User = url.UserPassword(tokenUser, opts.Token) // forges look at the password
+	src.dial, src.secrets = u.String(), secretsOf(u)
+	return src, nil
+}
+
+const tokenUser = "galley"
+
 // shownUser keeps the user name of an ssh URL, which is part of the address.
 // Elsewhere it may be a token.
 func shownUser(u *url.URL) *url.Userinfo {
