@@ -85,6 +85,14 @@ func copyVerified(stored plumbing.EncodedObject, h plumbing.Hash, size int64) (_
 	return obj, err
 }
 
+func content(obj plumbing.EncodedObject) ([]byte, error) {
+	reader, err := obj.Reader()
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(reader)
+}
+
 func (r *Repository) corrupt(h plumbing.Hash, err error) error {
 	err = fmt.Errorf("reading git object %s of %q: %w: %w", h, r.source, ErrCorrupt, r.source.clean(err))
 	if !r.source.Local {
@@ -114,6 +122,7 @@ func limitText(plumbing.ObjectType) int64 { return maxTextObject }
 // ref or hash named the commit itself.
 type peeled struct {
 	tag    *object.Tag
+	raw    []byte // of tag
 	commit *object.Commit
 }
 
@@ -140,6 +149,9 @@ func (r *Repository) peel(ctx context.Context, h plumbing.Hash) (peeled, error) 
 			}
 			if p.tag == nil {
 				p.tag = tag
+				if p.raw, err = content(obj); err != nil {
+					return p, err
+				}
 			}
 			h = tag.Target
 		default:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -199,11 +198,7 @@ func (n *node) content() ([]byte, error) {
 	if obj.Type() != plumbing.BlobObject {
 		return nil, n.repo.corrupt(n.hash, fmt.Errorf("it is a %s, expected a blob", obj.Type()))
 	}
-	reader, err := obj.Reader()
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(reader)
+	return content(obj)
 }
 
 func pathError(op, name string, err error) error {

@@ -11,7 +11,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
+	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/recipe"
+	"github.com/galley-coop/galley/recipe/source/signers"
 )
 
 // Version is one tag of a recipe's repository.
@@ -23,6 +25,7 @@ type Version struct {
 	Date      time.Time      // UTC; when it was tagged, else committed; zero when git's date is no date
 	Tagger    Person         // zero when the tag is lightweight or names nobody
 	Message   string         // the tag's message without its signature and outer blank lines, "" when lightweight
+	Signature string         // kind of the tag's signature, as package signers names it; "" when unsigned. VerifyTag says whether it is good
 	Parsed    recipe.Version // zero (App is "") when Name is not a version
 	Err       error          // why the tag cannot be used: no commit behind it, unreadable objects
 }
@@ -73,6 +76,7 @@ func (r *Repository) version(ctx context.Context, name string) Version {
 		v.Date = utc(p.tag.Tagger)
 		v.Tagger = Person{Name: text(p.tag.Tagger.Name), Email: text(p.tag.Tagger.Email)}
 		v.Message = strings.TrimSpace(text(p.tag.Message))
+		v.Signature = signers.KindOf(p.raw)
 	}
 	if err != nil {
 		v.Err = fmt.Errorf("tag %q: %w", name, err)
@@ -83,6 +87,42 @@ func (r *Repository) version(ctx context.Context, name string) Version {
 		v.Date = utc(p.commit.Committer)
 	}
 	return v
+}
+
+// VerifyTag says who signed the tag of that name, whose object has the hash tag
+// (Version.Tag): one of the allowed signers, over that object's very bytes, with
+// this name in them. Otherwise the error is fault.Refused and one of
+// signers.ErrUnsigned, signers.ErrInvalid and signers.ErrNotAllowed. A
+// lightweight tag, whose hash is "", is unsigned.
+func (r *Repository) VerifyTag(ctx context.Context, name, tag string, allowed *signers.Signers) (signers.Signer, error) {
+	failed := func(err error) (signers.Signer, error) {
+		return signers.Signer{}, fmt.Errorf("verifying the signature of tag %q: %w", name, err)
+	}
+	if tag == "" {
+		return failed(fault.New(fault.Refused, "%w: it is a lightweight tag", signers.ErrUnsigned))
+	}
+	if err := ctx.Err(); err != nil {
+		return failed(err)
+	}
+	if !fullHash.MatchString(tag) {
+		return failed(fmt.Errorf("tag object %q: expected 40 hexadecimal digits", tag))
+	}
+	obj, err := r.read(plumbing.NewHash(tag), limitText)
+	if err != nil {
+		return failed(err)
+	}
+	if obj.Type() != plumbing.TagObject {
+		return failed(fault.New(fault.Refused, "%w: it is a lightweight tag of a %s", signers.ErrUnsigned, obj.Type()))
+	}
+	raw, err := content(obj)
+	if err != nil {
+		return failed(err)
+	}
+	signer, err := allowed.Verify(name, raw)
+	if err != nil {
+		return failed(err)
+	}
+	return signer, nil
 }
 
 // utc is a signature's time, or zero for one that nobody set or that formats
