@@ -30,11 +30,14 @@ type fetcher interface {
 	Close() error
 }
 
-// openFetcher opens a folder, or an http or https address.
+// openFetcher opens a folder, or an http, https or oci address.
 func openFetcher(location string, client *http.Client, timeout time.Duration) (fetcher, error) {
 	scheme, _, isURL := strings.Cut(location, "://")
 	if !isURL {
 		return openFolder(location)
+	}
+	if isOCI(location) {
+		return openOCI(location, timeout)
 	}
 	base, err := url.Parse(location)
 	if err != nil {
@@ -44,7 +47,7 @@ func openFetcher(location string, client *http.Client, timeout time.Duration) (f
 	shown.User = nil
 	switch {
 	case base.Scheme != "https" && base.Scheme != "http":
-		err := fault.New(fault.Usage, "catalogue address %q: expected https://, http:// or a folder", shown.Redacted())
+		err := fault.New(fault.Usage, "catalogue address %q: expected https://, http://, oci:// or a folder", shown.Redacted())
 		return nil, err
 	case base.Host == "" || base.RawQuery != "" || base.Fragment != "":
 		return nil, fault.New(fault.Usage, "catalogue address %q: expected a host and a path, without a query", shown.Redacted())

@@ -6,6 +6,9 @@
 // It refuses what it cannot verify: bytes that do not match their digest, a
 // media type that is no image, docker's schema 1, an artifact in an image's
 // place, an oversize manifest, a reference that names neither tag nor digest.
-// It never pulls a layer, never pushes, and never puts a credential, a token or
-// the query of a URL into an error.
+// It never pulls an image's layer, never pushes an image, and never puts a
+// credential, a token or the query of a URL into an error.
+//
+// Artifacts is the other use of a registry: files that are no images, pushed and
+// read by their digests.
 package registry
