@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
+	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -25,10 +27,10 @@ func (a *Artifacts) PushBlob(ctx context.Context, item ArtifactItem, open func()
 	for try := 1; ; try++ {
 		err := a.upload(ctx, layer)
 		if err == nil {
-			return layer.opened, nil
+			return layer.opened.Load(), nil
 		}
-		if layer.failed != nil { // the file, not the registry
-			return false, fmt.Errorf("pushing %s: %w", item.Title, layer.failed)
+		if failed := layer.failure(); failed != nil { // the file, not the registry
+			return false, fmt.Errorf("pushing %s: %w", item.Title, failed)
 		}
 		wait := backoffFor(a.wire.inner.backoff, try)
 		if try < tries && beginAnew(ctx, err) && fits(ctx, wait) && sleep(ctx, wait) == nil {
@@ -118,8 +120,22 @@ type blobLayer struct {
 	item   ArtifactItem
 	hash   v1.Hash
 	open   func() (io.ReadCloser, error)
-	opened bool
-	failed error
+	opened atomic.Bool
+
+	mu     sync.Mutex
+	failed error // of the file
+}
+
+func (l *blobLayer) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed = err
+}
+
+func (l *blobLayer) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
 }
 
 // Digest is v1.Layer.
@@ -128,11 +144,35 @@ func (l *blobLayer) Digest() (v1.Hash, error) { return l.hash, nil }
 // DiffID is v1.Layer.
 func (l *blobLayer) DiffID() (v1.Hash, error) { return l.hash, nil }
 
-// Compressed is v1.Layer.
-func (l *blobLayer) Compressed() (io.ReadCloser, error) {
-	body, err := l.open()
-	l.opened, l.failed = err == nil, err
-	return body, err
+// Compressed is v1.Layer. ggcr asks for more bodies than it sends.
+func (l *blobLayer) Compressed() (io.ReadCloser, error) { return &lazyBody{layer: l}, nil }
+
+// lazyBody opens a file when somebody reads it.
+type lazyBody struct {
+	layer *blobLayer
+	body  io.ReadCloser
+}
+
+// Read is io.Reader.
+func (b *lazyBody) Read(p []byte) (int, error) {
+	if b.body == nil {
+		body, err := b.layer.open()
+		if err != nil {
+			b.layer.fail(err)
+			return 0, err
+		}
+		b.body = body
+		b.layer.opened.Store(true)
+	}
+	return b.body.Read(p)
+}
+
+// Close is io.Closer.
+func (b *lazyBody) Close() error {
+	if b.body == nil {
+		return nil
+	}
+	return b.body.Close()
 }
 
 // Uncompressed is v1.Layer.
