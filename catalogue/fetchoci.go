@@ -95,7 +95,7 @@ func openArtifacts(location string, timeout time.Duration) (*registry.Artifacts,
 	scheme, reference, _ := strings.Cut(location, "://")
 	host, _, ok := strings.Cut(reference, "/")
 	if !ok || host != "localhost" && !strings.ContainsAny(host, ".:") || strings.ContainsAny(reference, "@?#") {
-		err := fault.New(fault.Usage, "catalogue address %s:// with %q: expected oci://host/repository[:tag]", scheme, host)
+		err := fault.New(fault.Usage, "catalogue address %q: expected oci://host/repository[:tag]", scheme+"://"+reference[strings.LastIndex(reference, "@")+1:])
 		return nil, nil, fault.Hint(err, "log in with docker login; an address holds no credentials and no digest")
 	}
 	options := registry.Options{Timeout: timeout}

@@ -25,7 +25,7 @@ type PublishOptions struct {
 	// the right one. What is wrong or missing is published again.
 	Recheck bool
 	// Superseded names files of a target folder that nobody needs any more; it is
-	// asked after the timestamp was written. Nil removes nothing. What the
+	// asked after the timestamp was written. Nil leaves all of them. What the
 	// catalogue still has, roots, and what is no file of a catalogue is left,
 	// whatever it says.
 	Superseded func(ctx context.Context, target *disk.Dir) ([]string, error)
@@ -55,7 +55,7 @@ type Published struct {
 	Bytes        int64    `json:"bytes"`
 	Written      int      `json:"written"`
 	WrittenBytes int64    `json:"written_bytes"`
-	Removed      []string `json:"removed"`
+	Removed      []string `json:"removed"` // from a folder
 	// Requests and Digest, that of the index, are of a registry.
 	Requests int64  `json:"requests,omitempty"`
 	Digest   string `json:"digest,omitempty"`

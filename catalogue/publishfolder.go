@@ -200,26 +200,36 @@ func (p *folderPublisher) sync() error {
 	return nil
 }
 
-// remove removes what the caller names, as far as it is superseded.
+// remove removes the plain files of recipes that are published no more, and what
+// the caller names, as far as it is superseded.
 func (p *folderPublisher) remove(ctx context.Context) error {
-	if p.opts.Superseded == nil {
-		return nil
-	}
-	names, err := p.opts.Superseded(ctx, p.to)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		_, isContent := contentHash(name)
-		_, isCurrent := p.src.sizes[name]
-		isOld := isContent || versionedName.MatchString(name) && !rootName.MatchString(name)
-		if _, isThere := p.there[name]; !isThere || isCurrent || !isOld {
-			continue
+	var names []string
+	for name := range p.there {
+		if _, isCurrent := p.src.sizes[name]; !isCurrent && isTarget(name) {
+			names = append(names, name)
 		}
+	}
+	if p.opts.Superseded != nil {
+		named, err := p.opts.Superseded(ctx, p.to)
+		if err != nil {
+			return err
+		}
+		names = append(names, slices.DeleteFunc(named, func(name string) bool { return !p.isSuperseded(name) })...)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		if err := p.to.Remove(name); err != nil {
 			return err
 		}
 		p.out.Removed = append(p.out.Removed, name)
 	}
 	return nil
+}
+
+// isSuperseded tells what may be removed when nobody needs it any more.
+func (p *folderPublisher) isSuperseded(name string) bool {
+	_, isContent := contentHash(name)
+	_, isCurrent := p.src.sizes[name]
+	_, isThere := p.there[name]
+	return isThere && !isCurrent && (isContent || versionedName.MatchString(name) && !rootName.MatchString(name))
 }

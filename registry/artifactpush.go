@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -54,7 +55,8 @@ func (a *Artifacts) upload(ctx context.Context, layer *blobLayer) error {
 func beginAnew(ctx context.Context, err error) bool {
 	var status *transport.Error
 	if !errors.As(err, &status) {
-		return worthAnother(ctx, nil, err)
+		// A connection that breaks while it is written to may be closed already.
+		return worthAnother(ctx, nil, err) || ctx.Err() == nil && errors.Is(err, net.ErrClosed)
 	}
 	switch status.StatusCode {
 	case http.StatusNotFound, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable:
