@@ -68,9 +68,8 @@ func openOutput(target string) (*output, error) {
 
 func (o *output) close() error { return errors.Join(o.dir.Sweep(), o.lock.Unlock(), o.dir.Close()) }
 
-// topLevel are the folders of a tree, and whether files may stand in them that
-// are no targets.
-var topLevel = []string{"v1", recipesDir, entriesDir, bundlesDir, disk.Scratch}
+// treeFolders are the folders of a tree.
+var treeFolders = []string{"v1", recipesDir, entriesDir, bundlesDir, disk.Scratch}
 
 // checkOwn refuses a folder with anything in it that a build does not make. It
 // does not look at what is named by its hash: there may be very many of these.
@@ -91,7 +90,7 @@ func checkOwn(dir string) error {
 			return fmt.Errorf("writing the catalogue: %w", err)
 		case name == ".":
 			return nil
-		case e.IsDir() && slices.Contains(topLevel, name):
+		case e.IsDir() && slices.Contains(treeFolders, name):
 			if name == "v1" {
 				return nil
 			}

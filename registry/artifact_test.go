@@ -63,7 +63,7 @@ func store(t testing.TB, a *Artifacts, data []byte) (index, part *ArtifactManife
 	return index, part
 }
 
-func large(t testing.TB) []byte {
+func largeBlob(t testing.TB) []byte {
 	t.Helper()
 	data := make([]byte, maxDocument+12345)
 	if _, err := rand.Read(data); err != nil {
@@ -82,7 +82,7 @@ func TestArtifactsThereAndBack(t *testing.T) {
 			if _, err := a.Manifest(t.Context(), ""); !IsNotFound(err) {
 				t.Errorf("an empty repository answers %v", err)
 			}
-			data := large(t) // more than a document of the wire may have
+			data := largeBlob(t) // more than a document of the wire may have
 			index, part := store(t, a, data)
 
 			got, err := a.Manifest(t.Context(), "")
@@ -161,7 +161,7 @@ func TestArtifactPushIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := artifactsFor(t, localregistry.StartT(t, option), nil)
-			data := large(t)
+			data := largeBlob(t)
 			index, _ := store(t, a, data)
 			if got, err := a.Manifest(t.Context(), ""); err != nil || got.Digest != index.Digest {
 				t.Errorf("got %+v, %v", got, err)
@@ -243,7 +243,7 @@ func TestArtifactBlobRefusesOtherBytes(t *testing.T) {
 	for name, change := range map[string]func(int64, http.ResponseWriter, []byte){"flipped": flip, "short": short, "long": long, "a page": html} {
 		t.Run(name, func(t *testing.T) {
 			a := artifactsFor(t, localregistry.StartT(t, changedBlob(change)), nil)
-			data := large(t)
+			data := largeBlob(t)
 			store(t, a, data)
 			_, err := a.Blob(t.Context(), digestOf(data), int64(len(data))+100)
 			if fault.KindOf(err) != fault.Refused {
@@ -268,7 +268,7 @@ func TestArtifactBlobThatBreaksIsReadAgain(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		})
 	}
-	data := large(t)
+	data := largeBlob(t)
 	a := artifactsFor(t, localregistry.StartT(t, cut(2)), nil)
 	store(t, a, data)
 	if _, err := a.Blob(t.Context(), digestOf(data), 1<<30); err != nil {

@@ -14,18 +14,13 @@ import (
 )
 
 type catalogueCmd struct {
-	Init   catalogueInitCmd   `cmd:"" help:"Make keys and a galley-catalogue.yml."`
-	Build  catalogueBuildCmd  `cmd:"" help:"Build the unsigned catalogue from every version of every source."`
-	Sign   catalogueSignCmd   `cmd:"" help:"Check a built catalogue, sign it, and publish it to a folder."`
-	Verify catalogueVerifyCmd `cmd:"" help:"Check every file of a published catalogue."`
-	Show   catalogueShowCmd   `cmd:"" help:"Show a recipe or a version of it."`
-	Yank   catalogueYankCmd   `cmd:"" help:"Withdraw a version: the next build marks it, and operators are told."`
 	Init    catalogueInitCmd    `cmd:"" help:"Make keys and a galley-catalogue.yml."`
 	Build   catalogueBuildCmd   `cmd:"" help:"Build the unsigned catalogue from every version of every source."`
 	Sign    catalogueSignCmd    `cmd:"" help:"Check a built catalogue, sign it, and publish it to a folder."`
 	Publish cataloguePublishCmd `cmd:"" help:"Copy a signed catalogue to a folder or a registry, for readers."`
 	Verify  catalogueVerifyCmd  `cmd:"" help:"Check every file of a published catalogue."`
 	Show    catalogueShowCmd    `cmd:"" help:"Show a recipe or a version of it."`
+	Yank    catalogueYankCmd    `cmd:"" help:"Withdraw a version: the next build marks it, and operators are told."`
 }
 
 type catalogueInitCmd struct {
