@@ -24,6 +24,9 @@ import (
 // ConfigName is what a catalogue's configuration is called.
 const ConfigName = "galley-catalogue.yml"
 
+// DefaultKeep is SignOptions.Keep where nobody says.
+const DefaultKeep = 7 * 24 * time.Hour
+
 // GateOff is the gate that keeps no version out.
 const GateOff = "off"
 

@@ -260,6 +260,9 @@ func readAll(ctx context.Context, c *Client) error {
 		return err
 	}
 	for _, item := range index.Recipes {
+		if item.Newest == "" {
+			continue
+		}
 		_, entry, err := c.Entry(ctx, item.Name, "")
 		if err != nil {
 			return err

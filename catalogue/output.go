@@ -9,8 +9,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/gofrs/flock"
-
 	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/internal/fault"
 )
@@ -20,8 +18,8 @@ import (
 // last. A run that is killed in between leaves a tree that Sign refuses and the
 // next run completes.
 type output struct {
-	dir  *disk.Dir
-	lock *flock.Flock
+	dir    *disk.Dir
+	unlock func() error
 
 	reads, writes, removes atomic.Int64 // for the report
 }
@@ -54,19 +52,14 @@ func openOutput(target string) (*output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the catalogue: %w", err)
 	}
-	// The folder itself is locked, so that no file is left in it or beside it.
-	lock := flock.New(abs, flock.SetFlag(os.O_RDONLY))
-	locked, err := lock.TryLock()
-	if err == nil && !locked {
-		err = fault.Hint(fault.New(fault.Unavailable, "another galley builds or signs %q", target), "try again when it is done")
-	}
+	unlock, err := lockFolder(abs)
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
-	return &output{dir: dir, lock: lock}, nil
+	return &output{dir: dir, unlock: unlock}, nil
 }
 
-func (o *output) close() error { return errors.Join(o.dir.Sweep(), o.lock.Unlock(), o.dir.Close()) }
+func (o *output) close() error { return errors.Join(o.dir.Sweep(), o.unlock(), o.dir.Close()) }
 
 // treeFolders are the folders of a tree.
 var treeFolders = []string{"v1", recipesDir, entriesDir, bundlesDir, disk.Scratch}

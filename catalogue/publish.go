@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/catalogue/trust"
 	"github.com/galley-coop/galley/internal/fault"
 )
@@ -24,11 +23,9 @@ type PublishOptions struct {
 	// a file with the right name and size, or a blob that a manifest names, for
 	// the right one. What is wrong or missing is published again.
 	Recheck bool
-	// Superseded names files of a target folder that nobody needs any more; it is
-	// asked after the timestamp was written. Nil leaves all of them. What the
-	// catalogue still has, roots, and what is no file of a catalogue is left,
-	// whatever it says.
-	Superseded func(ctx context.Context, target *disk.Dir) ([]string, error)
+	// Keep is how long files stay in a target folder that no reader of the newest
+	// catalogue needs; DefaultKeep when zero.
+	Keep time.Duration
 	// Now is the moment for expiry; zero means the clock.
 	Now time.Time
 	// Timeout is of one request, body included; DefaultTimeout when zero.
@@ -70,7 +67,7 @@ type Published struct {
 // What does not verify is fault.Refused, a target that cannot be written or is
 // being published to is fault.Unavailable.
 func Publish(ctx context.Context, opts PublishOptions) (*Published, error) {
-	opts.Timeout = cmp.Or(opts.Timeout, DefaultTimeout)
+	opts.Timeout, opts.Keep = cmp.Or(opts.Timeout, DefaultTimeout), cmp.Or(opts.Keep, DefaultKeep)
 	if opts.Now.IsZero() {
 		opts.Now = time.Now()
 	}

@@ -8,20 +8,21 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/catalogue/trust"
 	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/internal/localregistry"
+	"github.com/galley-coop/galley/lint"
 )
 
 // changing is a world whose catalogue has another recipe with each version: the
-// odd ones have the proxy, the even ones have not.
+// even ones have the proxy withdrawn.
 type changing struct {
 	*world
 	now time.Time
@@ -32,8 +33,13 @@ func newChanging(t testing.TB) *changing {
 	w := newWorld(t)
 	w.begin()
 	web := webRepo(t)
-	w.build(config(web, proxyRepo(t)), w.path("odd"))
-	w.build(config(web), w.path("even"))
+	cfg := config(web, proxyRepo(t))
+	w.build(cfg, w.path("odd"))
+	_, err := Build(t.Context(), cfg, BuildOptions{
+		Output: w.path("even"), Resolver: w.resolver(""), Rules: []lint.Rule{refuseRule, warnRule},
+		Yanked: Yanks{"proxy": {"0.1.0+v3": "for a change"}},
+	})
+	must(t, err)
 	return &changing{w, start}
 }
 
@@ -220,10 +226,11 @@ func TestPublishFolderRefuses(t *testing.T) {
 		wants(t, err, fault.Usage, "are not apart")
 	}
 	target := c.path("www")
+	must(t, os.Mkdir(target, 0o755))
 	unlock, err := lockFolder(target)
 	must(t, err)
 	_, err = Publish(t.Context(), c.publishOptions(target))
-	wants(t, err, fault.Unavailable, "another galley publishes to")
+	wants(t, err, fault.Unavailable, "another galley writes to")
 	must(t, unlock())
 	c.publish(target)
 	must(t, os.WriteFile(filepath.Join(target, trust.TimestampName), []byte("{}"), 0o644))
@@ -276,25 +283,31 @@ func TestPublishFolderRepairs(t *testing.T) {
 	sameTree(t, target, c.path("public"))
 }
 
+// TestPublishFolderRemovesWhatIsSuperseded sees that readers have their time, that
+// what they need then stays, and that other files are nobody's business.
 func TestPublishFolderRemovesWhatIsSuperseded(t *testing.T) {
 	c := newChanging(t)
-	c.next()
 	target := c.path("www")
-	c.publish(target)
-	old := "v1/bundles/" + strings.Repeat("a", 64) + ".tar"
-	must(t, os.WriteFile(filepath.Join(target, old), []byte("old"), 0o644))
-	var all []string
-	for name := range snapshotOf(t, target) {
-		all = append(all, name)
+	for range 3 {
+		c.next()
+		c.publish(target)
 	}
 	must(t, os.WriteFile(filepath.Join(target, "robots.txt"), nil, 0o644))
 	options := c.publishOptions(target)
-	options.Superseded = func(context.Context, *disk.Dir) ([]string, error) {
-		return append(all, "robots.txt", "../odd/recipes.json", "v1/bundles/"+strings.Repeat("b", 64)+".tar"), nil
-	}
 	p, err := Publish(t.Context(), options)
-	if err != nil || len(p.Removed) != 1 || p.Removed[0] != old {
-		t.Fatalf("%+v, %v", p, err)
+	if err != nil || len(p.Removed) != 0 {
+		t.Fatalf("within the grace: %+v, %v", p, err)
+	}
+	for _, dir := range []string{target, c.path("public")} {
+		for name := range snapshotOf(t, dir) {
+			old := c.now.Add(-2 * DefaultKeep)
+			must(t, os.Chtimes(filepath.Join(dir, name), old, old))
+		}
+	}
+	c.next()
+	p, err = Publish(t.Context(), c.publishOptions(target))
+	if err != nil || !slices.Contains(p.Removed, "metadata/1.snapshot.json") || slices.Contains(p.Removed, "metadata/1.root.json") {
+		t.Fatalf("after the grace: %+v, %v", p, err)
 	}
 	must(t, os.Remove(filepath.Join(target, "robots.txt")))
 	c.clean(target)
@@ -372,8 +385,8 @@ func readersSee(c *changing, t *testing.T, target string, stop chan struct{}) (r
 			return reads
 		case version < last:
 			t.Errorf("went back from version %d to %d", last, version)
-		case len(index.Recipes) != int(1+version%2):
-			t.Errorf("version %d has %d recipes: a mixture", version, len(index.Recipes))
+		case len(index.Recipes) != 2 || (index.Recipes[0].Newest == "") != (version%2 == 0):
+			t.Errorf("version %d has %+v: a mixture", version, index.Recipes)
 		}
 		reads, last = reads+1, version
 		select {
@@ -491,7 +504,7 @@ func TestReadFromADamagedRegistry(t *testing.T) {
 			_, err = c.open(target, ClientOptions{Now: c.now})
 			wants(t, err, tt.kind, "1.root.json")
 			_, _, err = client.Entry(t.Context(), "web", "")
-			wants(t, err, tt.kind, "web.json")
+			wants(t, err, tt.kind, "reading metadata/")
 		})
 	}
 }

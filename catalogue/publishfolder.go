@@ -49,7 +49,7 @@ func publishFolder(ctx context.Context, src *publishSource, opts PublishOptions,
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	defer func() { err = errors.Join(err, to.Sweep(), unlock()) }()
 	p := &folderPublisher{src: src, to: to, opts: opts, out: out, folders: map[string]bool{}}
 	if err := p.look(); err != nil {
 		return err
@@ -57,7 +57,7 @@ func publishFolder(ctx context.Context, src *publishSource, opts PublishOptions,
 	if err := p.copyAll(ctx); err != nil {
 		return err
 	}
-	return p.remove(ctx)
+	return p.remove()
 }
 
 // apart refuses a target in, or around, the folder that is published.
@@ -200,24 +200,16 @@ func (p *folderPublisher) sync() error {
 	return nil
 }
 
-// remove removes the plain files of recipes that are published no more, and what
-// the caller names, as far as it is superseded.
-func (p *folderPublisher) remove(ctx context.Context) error {
-	var names []string
-	for name := range p.there {
-		if _, isCurrent := p.src.sizes[name]; !isCurrent && isTarget(name) {
-			names = append(names, name)
-		}
+// remove removes what readers of the target are done with.
+func (p *folderPublisher) remove() error {
+	done, err := trust.Superseded(p.to, p.opts.Now, p.opts.Keep)
+	if err != nil {
+		return err
 	}
-	if p.opts.Superseded != nil {
-		named, err := p.opts.Superseded(ctx, p.to)
-		if err != nil {
-			return err
+	for _, name := range done.Remove {
+		if !p.isSuperseded(name) {
+			continue
 		}
-		names = append(names, slices.DeleteFunc(named, func(name string) bool { return !p.isSuperseded(name) })...)
-	}
-	slices.Sort(names)
-	for _, name := range names {
 		if err := p.to.Remove(name); err != nil {
 			return err
 		}

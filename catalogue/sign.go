@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,6 +27,9 @@ type SignOptions struct {
 	Root   string // root metadata file
 	// Expiry is how long signatures are valid; trust.DefaultExpiry where zero.
 	Expiry trust.Expiry
+	// Keep is how long files stay that no reader of the newest catalogue needs, for
+	// readers that are in the middle; DefaultKeep when zero.
+	Keep time.Duration
 	// Now is when the signatures start to count; zero means the clock.
 	Now time.Time
 }
@@ -36,7 +40,9 @@ type Signed struct {
 	Roles       []SignedRole `json:"roles"`       // root, targets, snapshot, timestamp
 	Files       int          `json:"files"`       // of the catalogue, metadata left out
 	Written     int          `json:"written"`     // content files that were not there yet, copies counted
-	Retired     []string     `json:"retired"`     // plain files that were removed
+	Bins        int          `json:"bins"`        // hash bins of the targets
+	SignedBins  int          `json:"signed_bins"` // of them, signed anew by this run
+	Removed     int          `json:"removed"`     // files that no reader needs any more
 	Warnings    []string     `json:"warnings"`
 }
 
@@ -78,6 +84,11 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 		return nil, fmt.Errorf("publishing: %w", err)
 	}
 	defer func() { err = errors.Join(err, public.Close()) }()
+	unlock, err := lockFolder(opts.Public)
+	if err != nil {
+		return nil, fmt.Errorf("publishing: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	publication, err := trust.Prepare(trust.PublishOptions{
 		Public: public, KeysDir: opts.Keys, Root: root, RootName: opts.Root, Expiry: opts.Expiry, Now: opts.Now,
 	}, t.targets)
@@ -88,7 +99,11 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 		return nil, err
 	}
 	p := &publisher{tree: t, public: public, signed: signedOf(publication, opts.Now)}
-	if err := p.publish(ctx, publication); err != nil {
+	err = p.publish(ctx, publication)
+	if err == nil {
+		err = p.retire(opts.Now, cmp.Or(opts.Keep, DefaultKeep))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("publishing: %w", err)
 	}
 	return p.signed, nil
@@ -133,7 +148,7 @@ func readRoot(name string) ([]byte, error) {
 }
 
 func signedOf(p *trust.Publication, now time.Time) *Signed {
-	s := &Signed{Fingerprint: p.Fingerprint, Retired: append([]string{}, p.Retired...), Warnings: []string{}}
+	s := &Signed{Fingerprint: p.Fingerprint, Bins: p.Bins, SignedBins: p.SignedBins, Warnings: []string{}}
 	for _, role := range trust.Roles {
 		s.Roles = append(s.Roles, SignedRole{
 			Role: string(role), Version: p.Versions[role], Expires: p.Expires[role], Signed: slices.Contains(p.Signed, role),
@@ -182,15 +197,69 @@ func (p *publisher) publish(ctx context.Context, metadata *trust.Publication) er
 	if err := metadata.Write(p.public); err != nil {
 		return err
 	}
-	for _, name := range metadata.Retired {
-		if !isTarget(name) {
-			continue
+	return p.public.Sweep()
+}
+
+// retire removes what no reader needs any more: superseded metadata, copies that
+// only it names, and entries that only these name. Bundles stay: a version that
+// was published does.
+func (p *publisher) retire(now time.Time, grace time.Duration) error {
+	done, err := trust.Superseded(p.public, now, grace)
+	if err != nil {
+		return err
+	}
+	needed, err := p.neededEntries(done)
+	if err != nil {
+		return err
+	}
+	names := done.Remove
+	listed, err := p.public.List(maxTreeFiles)
+	if err != nil {
+		return err
+	}
+	for _, f := range listed {
+		if _, isEntry := entryOf(f.Name); isEntry && !needed[f.Name] {
+			names = append(names, f.Name)
 		}
+	}
+	for _, name := range names {
 		if err := p.public.Remove(name); err != nil {
 			return err
 		}
 	}
-	return p.public.Sweep()
+	p.signed.Removed = len(names)
+	return nil
+}
+
+// neededEntries are those of this catalogue, and of heads that some reader may
+// still have.
+func (p *publisher) neededEntries(kept *trust.Retirement) (map[string]bool, error) {
+	needed := map[string]bool{}
+	for name := range p.tree.content {
+		needed[name] = true
+	}
+	for copied, f := range kept.Kept {
+		name, _, _ := targetOf(copied)
+		of, isRecipe := recipeOf(name)
+		if !isRecipe || p.tree.targets[name].SHA256 == f.SHA256 {
+			continue
+		}
+		data, err := p.public.Read(copied, maxTargetFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r, err := decodeRecipe(of, data)
+		if err != nil {
+			return nil, unverified(p.public, copied, err)
+		}
+		for _, release := range r.Versions {
+			needed[entryPath(release.Entry)] = true
+		}
+	}
+	return needed, nil
 }
 
 // copy writes one file, unless the very bytes are there. What it reads must

@@ -31,8 +31,8 @@ func TestSignAgainWithoutChange(t *testing.T) {
 	if diff := cmp.Diff(map[string]int64{"root": 1, "targets": 1, "snapshot": 1, "timestamp": 2}, versionsOf(signed)); diff != "" {
 		t.Error(diff)
 	}
-	if signed.Written != 0 || len(signed.Retired) != 0 {
-		t.Errorf("wrote %d files and retired %q, expected none", signed.Written, signed.Retired)
+	if signed.Written+signed.SignedBins+signed.Removed != 0 {
+		t.Errorf("wrote %d files, signed %d bins, removed %d files, expected none", signed.Written, signed.SignedBins, signed.Removed)
 	}
 	after := snapshotOf(t, w.path("public"))
 	delete(before, trust.TimestampName)

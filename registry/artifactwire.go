@@ -77,7 +77,7 @@ func (w *artifactWire) send(req *http.Request, digest string) (*http.Response, e
 			continue
 		}
 		if limited && resp.StatusCode == http.StatusTooManyRequests {
-			return nil, &limitError{after: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+			return nil, &limitError{after: retryAfter(resp.Header.Get("Retry-After"), time.Now()), status: resp.StatusCode}
 		}
 		return resp, err
 	}

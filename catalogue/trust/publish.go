@@ -2,7 +2,6 @@ package trust
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -36,8 +35,6 @@ type Publication struct {
 	Before map[string]File
 	// Bins is the number of hash bins, and SignedBins that of those signed anew.
 	Bins, SignedBins int
-	// Retired are the targets that the last publication had and this one has not.
-	Retired []string
 	// Fingerprint is of the first root, which clients start from.
 	Fingerprint string
 
@@ -76,7 +73,6 @@ func Prepare(opts PublishOptions, targets map[string]File) (*Publication, error)
 		Versions:    map[Role]int64{Root: chain.Version()},
 		Expires:     map[Role]time.Time{Root: chain.Expires()},
 		Before:      published.targets,
-		Retired:     retired(published.targets, targets),
 		Fingerprint: Fingerprint(chain.First()),
 	}}
 	for i, root := range chain.files {
@@ -122,16 +118,6 @@ func (p *Publication) removeLeftovers(public *disk.Dir) error {
 		}
 	}
 	return public.Sync(Folder)
-}
-
-func retired(before, targets map[string]File) []string {
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(before)) {
-		if _, ok := targets[name]; !ok {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // readKeys reads the online keys and sees that the root names each of them.
