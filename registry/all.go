@@ -23,7 +23,7 @@ type Result struct {
 // after each distinct reference, from one goroutine at a time.
 func (r *Resolver) ResolveAll(ctx context.Context, refs []string, progress func(done, total int)) map[string]Result {
 	results := map[string]Result{}
-	r.each(refs, progress, func(key string, spellings []string) func() {
+	r.each(ctx, refs, progress, func(ctx context.Context, key string, spellings []string) func() {
 		img, err := r.Resolve(ctx, key)
 		return func() {
 			for _, spelling := range spellings {
@@ -36,12 +36,15 @@ func (r *Resolver) ResolveAll(ctx context.Context, refs []string, progress func(
 
 // each works on every distinct reference, the hosts side by side. What work
 // returns is called from one goroutine at a time, and then progress.
-func (r *Resolver) each(refs []string, progress func(done, total int), work func(key string, spellings []string) func()) {
+func (r *Resolver) each(ctx context.Context, refs []string, progress func(done, total int),
+	work func(ctx context.Context, key string, spellings []string) func(),
+) {
 	byHost, spellings := group(refs)
+	batches := r.batches(byHost)
 	var mu sync.Mutex
 	done := 0
 	one := func(key string) {
-		report := work(key, spellings[key])
+		report := work(withBatch(ctx, batches[key]), key, spellings[key])
 		mu.Lock()
 		defer mu.Unlock()
 		report()

@@ -71,7 +71,7 @@ func (r *Resolver) CheckAll(ctx context.Context, published []Image, progress fun
 		same[refs[i]] = append(same[refs[i]], i)
 	}
 	answers := make([]Drifted, len(published))
-	r.each(refs, progress, func(key string, spellings []string) func() {
+	r.each(ctx, refs, progress, func(ctx context.Context, key string, spellings []string) func() {
 		var images []Image
 		for _, ref := range spellings {
 			for _, i := range same[ref] {

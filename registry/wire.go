@@ -74,10 +74,19 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if isPing(req) {
 		return w.pings.do(req, w.send)
 	}
+	if shared, ok := req.Context().Value(batchKey{}).(*batch); ok && hops == 0 && isToken(req) {
+		return shared.do(req, w.judged)
+	}
+	return w.judged(req)
+}
+
+// judged sends a request and refuses an answer that must not be used.
+func (w *wire) judged(req *http.Request) (*http.Response, error) {
 	resp, err := w.send(req)
 	if err != nil {
 		return nil, err
 	}
+	first, _ := origin(req)
 	if err := judge(first, resp); err != nil {
 		return nil, err
 	}
