@@ -32,8 +32,10 @@ const GateOff = "off"
 
 // Config is galley-catalogue.yml.
 type Config struct {
-	Name    string
+	Name string
+	// Sources are those given one by one; Expand adds what the Lists give.
 	Sources []Source
+	Lists   []List
 	// Platforms are what every image must have; none means whatever there is.
 	Platforms []registry.Platform
 	// Registries are where hosts, or beginnings of names, are asked instead.
@@ -41,23 +43,72 @@ type Config struct {
 	// Insecure hosts may be spoken to over plain HTTP.
 	Insecure []string
 	Expiry   trust.Expiry
+	// Keep is how long files that nothing names any more stay published, for
+	// readers that are in the middle.
+	Keep time.Duration
+	// MaxRequests bounds the requests that one build makes of registries; 0 is no
+	// bound.
+	MaxRequests int
 
 	file string
 }
+
+// DefaultKeep is Config.Keep when the configuration does not say.
+const DefaultKeep = 7 * 24 * time.Hour
 
 // Source is one recipe's repository.
 type Source struct {
 	Name string // the recipe's
 	// Git is a URL, Path a folder; one of them is "".
 	Git, Path string
+	// List is the List.Location that the source came from, "" when it was given
+	// by itself.
+	List string
 	// Compose is the base compose file's name, "" for the first known one.
 	Compose string
 	// Gate is the level from which findings keep a version out, or GateOff.
 	Gate string
+	// Signers are files for signers.Load: when there are any, a tag must be signed
+	// by one of the keys in them.
+	Signers []string
+
+	token *secret // a pointer, so that no format shows what it holds
 }
 
 // Location is what source.Open takes.
 func (s Source) Location() string { return cmp.Or(s.Git, s.Path) }
+
+// Options are what source.Open and source.List take for this source.
+func (s Source) Options(cacheDir string) source.Options {
+	opts := source.Options{CacheDir: cacheDir}
+	if s.token != nil {
+		opts.Token = string(*s.token)
+	}
+	return opts
+}
+
+// secret is a text that nobody should see.
+type secret string
+
+// List is where several sources are, a recipe each.
+type List struct {
+	// Folder holds git repositories; Gitea is the address of an organisation or a
+	// user of a Gitea or Forgejo server. One of them is "".
+	Folder, Gitea string
+	// Include and Exclude are patterns (path.Match) of recipe names. Without
+	// Include every name is meant; Exclude wins.
+	Include, Exclude []string
+	// TokenFile holds an access token for Gitea, and must be the user's alone.
+	TokenFile string
+	// Transport is how Gitea's repositories are fetched, "https" or "ssh".
+	Transport string
+	// Compose, Gate and Signers are those of each source.
+	Compose, Gate string
+	Signers       []string
+}
+
+// Location identifies the list in reports.
+func (l List) Location() string { return cmp.Or(l.Gitea, l.Folder) }
 
 // severity is the gate's level; ok is false without a gate.
 func (s Source) severity() (level lint.Severity, ok bool) {
@@ -92,7 +143,7 @@ func LoadConfig(name string) (Config, error) {
 // ParseConfig reads a configuration; name is for errors and for relative paths.
 func ParseConfig(name string, data []byte) (Config, error) {
 	d := recipe.ParseDocument(name, data)
-	r := &configReader{document: d, out: Config{file: name, Expiry: trust.DefaultExpiry}}
+	r := &configReader{document: d, out: Config{file: name, Expiry: trust.DefaultExpiry, Keep: DefaultKeep}}
 	if err := r.check(); err != nil {
 		return Config{}, fault.Wrap(fault.Usage, err)
 	}
@@ -120,6 +171,10 @@ func (r *configReader) read() {
 	r.out.Name = root.Get("name").Text()
 	first := map[string]recipe.Range{}
 	for _, n := range root.Get("sources").Items() {
+		if n.Get("folder").Exists() || n.Get("gitea").Exists() {
+			r.list(n)
+			continue
+		}
 		s := r.source(n)
 		if before, ok := first[s.Name]; ok {
 			r.problem(n.Range(), "recipe %q is there twice, the first time at line %d", s.Name, before.Start.Line)
@@ -147,20 +202,33 @@ func (r *configReader) read() {
 	for role, n := range root.Get("expiry").Pairs() {
 		r.expiry(trust.Role(role), n)
 	}
+	if n := root.Get("keep"); n.Exists() {
+		r.out.Keep = r.duration("keep", n)
+	}
+	if n := root.Get("max_requests"); n.Exists() {
+		count, err := strconv.Atoi(n.Text())
+		if err != nil {
+			r.problem(n.Range(), "max_requests: %q; expected a number", n.Text())
+		}
+		r.out.MaxRequests = count
+	}
 }
 
 func (r *configReader) source(n recipe.Node) Source {
 	s := Source{
 		Name: n.Get("name").Text(), Git: n.Get("git").Text(), Path: n.Get("path").Text(),
-		Compose: n.Get("compose").Text(), Gate: cmp.Or(n.Get("gate").Text(), lint.Error.String()),
+		Compose: r.compose(n), Gate: gate(n), Signers: r.signers(n),
 	}
 	at := n.Range()
-	switch {
-	case s.Git == "" && s.Path == "":
-		r.problem(at, "the source has neither git nor path; expected one of them")
+	if s.Git == "" && s.Path == "" {
+		r.problem(at, "the source has none of git, path, folder and gitea; expected one of them")
 		return s
-	case s.Git != "" && s.Path != "":
-		r.problem(n.Get("path").KeyRange(), "the source has git and path; expected one of them")
+	}
+	kind := "path"
+	if s.Git != "" {
+		kind = "git"
+	}
+	if s.Git != "" && r.others(n, kind, "path") || r.others(n, kind, listKeys...) {
 		return s
 	}
 	if s.Name == "" {
@@ -171,9 +239,6 @@ func (r *configReader) source(n recipe.Node) Source {
 	if err := recipe.ValidRecipeName(s.Name); err != nil {
 		r.problem(at, "%v", err)
 	}
-	if strings.ContainsAny(s.Compose, `/\`) || strings.HasPrefix(s.Compose, ".") {
-		r.problem(n.Get("compose").Range(), "compose file %q: expected a file's name without folders", s.Compose)
-	}
 	if s.Git != "" {
 		if parsed, err := source.Parse(s.Git); err != nil {
 			r.problem(n.Get("git").Range(), "%v", err)
@@ -181,10 +246,18 @@ func (r *configReader) source(n recipe.Node) Source {
 			r.problem(n.Get("git").Range(), "%q is no URL; expected path: for a folder", s.Git)
 		}
 	}
-	if s.Path != "" && !filepath.IsAbs(s.Path) {
-		s.Path = filepath.Join(filepath.Dir(r.out.file), filepath.FromSlash(s.Path))
+	if s.Path != "" {
+		s.Path = r.beside(s.Path)
 	}
 	return s
+}
+
+// beside makes a path relative to the configuration's folder.
+func (r *configReader) beside(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(r.out.file), filepath.FromSlash(name))
 }
 
 // nameOf is the last part of an address, without ".git".
@@ -201,15 +274,20 @@ func nameOf(location string) string {
 
 var units = map[byte]time.Duration{'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour, 'y': 365 * 24 * time.Hour}
 
-// expiry reads a duration such as "14d"; the schema knows its form.
-func (r *configReader) expiry(role trust.Role, n recipe.Node) {
+// duration reads a duration such as "14d"; the schema knows its form.
+func (r *configReader) duration(what string, n recipe.Node) time.Duration {
 	text := n.Text()
 	count, err := strconv.Atoi(text[:len(text)-1])
 	d := time.Duration(count) * units[text[len(text)-1]]
 	if err != nil || d > 100*units['y'] || d <= 0 {
-		r.problem(n.Range(), "expiry %q: expected at most 100y", text)
-		return
+		r.problem(n.Range(), "%s %q: expected at most 100y", what, text)
+		return 0
 	}
+	return d
+}
+
+func (r *configReader) expiry(role trust.Role, n recipe.Node) {
+	d := r.duration("expiry", n)
 	switch role {
 	case trust.Root:
 		r.out.Expiry.Root = d

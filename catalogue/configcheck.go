@@ -12,8 +12,8 @@ import (
 
 // configKeys are the keys that the schema knows, by where they stand.
 var configKeys = map[string][]string{
-	"":        {"name", "sources", "platforms", "registries", "insecure", "expiry"},
-	"sources": {"name", "git", "path", "compose", "gate"},
+	"":        {"name", "sources", "platforms", "registries", "insecure", "expiry", "keep", "max_requests"},
+	"sources": {"name", "git", "path", "folder", "gitea", "include", "exclude", "token_file", "transport", "compose", "gate", "signers"},
 	"expiry":  {"root", "targets", "snapshot", "timestamp"},
 }
 
@@ -55,7 +55,7 @@ func (r *configReader) violation(v schemas.Violation) {
 	case "enum":
 		r.problem(node.Range(), "%s: %q is not one of %s", orWhole(place), node.Text(), v.Expected)
 	case "pattern":
-		if strings.HasPrefix(place, "expiry.") {
+		if strings.HasPrefix(place, "expiry.") || place == "keep" {
 			r.problem(node.Range(), "%s: %q is no duration; expected a number and h, d, w or y, as in 14d", place, node.Text())
 			return
 		}

@@ -115,13 +115,19 @@ func discover(src Source, parents bool) (string, error) {
 		return "", src.notRepository()
 	}
 	for dir := src.URL; ; dir = filepath.Dir(dir) {
-		if exists(filepath.Join(dir, ".git")) || isBare(dir) {
+		if IsRepository(dir) {
 			return dir, nil
 		}
 		if !parents || dir == filepath.Dir(dir) {
 			return "", src.notRepository()
 		}
 	}
+}
+
+// IsRepository tells whether dir looks like the top of a work tree or like a bare
+// repository. Nothing is read.
+func IsRepository(dir string) bool {
+	return exists(filepath.Join(dir, ".git")) || isBare(dir)
 }
 
 // isBare looks for what gitrepository-layout(5) calls the least of a repository.

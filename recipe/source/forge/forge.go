@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -67,6 +68,13 @@ func (o Owner) String() string { return o.base.JoinPath(o.name).String() }
 
 // Host is the server's, with its port when it has one.
 func (o Owner) Host() string { return o.base.Host }
+
+// Encrypted says that nobody on the way reads what is sent: https, or this machine.
+func (o Owner) Encrypted() bool {
+	host := o.base.Hostname()
+	ip := net.ParseIP(host)
+	return o.base.Scheme == "https" || host == "localhost" || ip != nil && ip.IsLoopback()
+}
 
 // Options say how a server is asked. The zero value is good for public ones.
 type Options struct {
