@@ -13,9 +13,6 @@ import (
 	"github.com/galley-coop/galley/internal/fault"
 )
 
-// victim is the file that an attacker wants a reader to take wrongly.
-const victim = "v1/recipes/r3.json"
-
 // attack is what a host does to a reader that has seen the second publication.
 type attack struct {
 	*repo
@@ -50,18 +47,18 @@ var attacks = []struct {
 	{"arbitrary key: timestamp", func(a *attack) { a.next(); a.stranger(Timestamp) }, "metadata/timestamp.json is not signed by the keys that the root names for timestamp"},
 	{"arbitrary key: snapshot", func(a *attack) { a.next(); a.stranger(Snapshot) }, "metadata/3.snapshot.json is not signed by the keys that the root names for snapshot"},
 	{"arbitrary key: targets", func(a *attack) { a.nextTargets(); a.stranger(Targets) }, "metadata/3.targets.json is not signed by the keys that the root names for targets"},
-	{"arbitrary key: bin", func(a *attack) { a.nextBin(); a.stranger(a.role()) }, "is not signed by the keys that metadata/2.targets.json names for bin-"},
+	{"arbitrary key: bin", func(a *attack) { a.nextBin(); a.stranger(a.victimRole()) }, "is not signed by the keys that metadata/2.targets.json names for bin-"},
 	{"arbitrary key: root", func(a *attack) { a.rotate(Timestamp); a.stranger(Root); a.announce(a.host) }, "metadata/2.root.json is not signed by the keys that the root names for root"},
 	{"another role's key: a bin signed with the snapshot's", func(a *attack) {
 		a.nextBin()
-		a.signers[a.role()] = []Key{a.keys[Snapshot]}
+		a.signers[a.victimRole()] = []Key{a.keys[Snapshot]}
 		a.announce(a.host)
 	}, "is not signed by the keys that metadata/2.targets.json names for bin-"},
 	{"another role's file: a bin for a snapshot", func(a *attack) {
 		a.next()
 		_, m := a.bin(victim)
 		a.announce(a.host)
-		a.host.put(Name(Snapshot, 3), resigned(a.repo, a.role(), m))
+		a.host.put(Name(Snapshot, 3), resigned(a.repo, a.victimRole(), m))
 	}, "metadata/3.snapshot.json is not"},
 
 	{"rollback: timestamp", func(a *attack) { a.host.put(TimestampName, a.before[TimestampName]) }, "metadata/timestamp.json is older than seen: version 1 < 2"},
@@ -77,7 +74,7 @@ var attacks = []struct {
 	}, "metadata/3.snapshot.json leads to an older targets.json than seen: version 1 < 2"},
 	{"rollback: bin, by the snapshot", func(a *attack) {
 		a.next()
-		a.snapshot.Signed.Meta[string(a.role())+".json"].Version = 1
+		a.snapshot.Signed.Meta[string(a.victimRole())+".json"].Version = 1
 		a.announce(a.host)
 	}, "metadata/3.snapshot.json leads to an older bin-"},
 	{"rollback: bin, by the host", func(a *attack) {
@@ -212,13 +209,13 @@ var attacks = []struct {
 	}, "is not written the way galley writes metadata"},
 	{"a bin that is gone from the snapshot", func(a *attack) {
 		a.next()
-		delete(a.snapshot.Signed.Meta, string(a.role())+".json")
+		delete(a.snapshot.Signed.Meta, string(a.victimRole())+".json")
 		a.announce(a.host)
 	}, "new snapshot is missing info for bin-"},
 	{"a bin that the snapshot never named", func(a *attack) {
 		a.forget()
 		a.next()
-		delete(a.snapshot.Signed.Meta, string(a.role())+".json")
+		delete(a.snapshot.Signed.Meta, string(a.victimRole())+".json")
 		a.announce(a.host)
 	}, "metadata/3.snapshot.json does not name bin-"},
 	{"a root that jumps a number", func(a *attack) {
@@ -297,11 +294,6 @@ func (a *attack) announce(s *host) {
 // forget gives the reader an empty folder.
 func (a *attack) forget() { a.reader.dir = a.TempDir() }
 
-func (a *attack) role() Role {
-	role, _ := a.bin(victim)
-	return role
-}
-
 func (a *attack) copyOf(name string) string {
 	_, m := a.bin(name)
 	return HashedName(name, m.Signed.Targets[name].Hashes["sha256"].String())
@@ -342,7 +334,7 @@ func (a *attack) twoKeys(role Role) {
 // another is a bin that holds files, and not the victim.
 func (a *attack) another() (Role, *metadata.Metadata[metadata.TargetsType]) {
 	for role, m := range a.bins {
-		if role != a.role() && len(m.Signed.Targets) > 0 {
+		if role != a.victimRole() && len(m.Signed.Targets) > 0 {
 			return role, m
 		}
 	}

@@ -21,6 +21,9 @@ import (
 	"github.com/galley-coop/galley/internal/fault"
 )
 
+// victim is the file that is changed, or that an attacker wants taken wrongly.
+const victim = "v1/recipes/r3.json"
+
 // house is a publisher with its keys and its published folder.
 type house struct {
 	testing.TB
@@ -299,4 +302,9 @@ func (r *repo) rotate(roles ...Role) {
 		r.must(r.root.Signed.AddKey(key.public, string(role)))
 		r.signers[role] = []Key{key}
 	}
+}
+
+func (r *repo) victimRole() Role {
+	role, _ := r.bin(victim)
+	return role
 }

@@ -53,8 +53,8 @@ func threeDays(t testing.TB) *house {
 
 func TestSuperseded(t *testing.T) {
 	h := threeDays(t)
-	bins := h.numbers()[string(h.repo().attackRole())+".json"] // 18, 17 and one of 1 to 16
-	first := Name(h.repo().attackRole(), h.firstNumber())
+	bins := h.numbers()[string(h.repo().victimRole())+".json"] // 18, 17 and one of 1 to 16
+	first := Name(h.repo().victimRole(), h.firstNumber())
 	copyOf := func(content string) string { return HashedName(victim, Fingerprint([]byte(content))) }
 	now := start.Add(2 * day)
 	tests := []struct {
@@ -66,7 +66,7 @@ func TestSuperseded(t *testing.T) {
 		{"until the second day", day + time.Hour, nil},
 		{"what ceased on the second day", day, []string{copyOf("recipe 3\n"), first, Name(Snapshot, 1)}},
 		{"everything", 0, []string{
-			copyOf("recipe 3\n"), copyOf("second"), first, Name(h.repo().attackRole(), bins-1), Name(Snapshot, 1), Name(Snapshot, 2),
+			copyOf("recipe 3\n"), copyOf("second"), first, Name(h.repo().victimRole(), bins-1), Name(Snapshot, 1), Name(Snapshot, 2),
 		}},
 	}
 	for _, tt := range tests {
@@ -96,7 +96,7 @@ func (h *house) firstNumber() int64 {
 	h.must(err)
 	doc, err := Parse(Snapshot, data)
 	h.must(err)
-	return doc.Files[string(h.repo().attackRole())+".json"].Version
+	return doc.Files[string(h.repo().victimRole())+".json"].Version
 }
 
 // TestRetiredInAnyOrder removes file by file: the rest is told again, readers and

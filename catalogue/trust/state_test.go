@@ -147,7 +147,7 @@ func TestFolderOfBins(t *testing.T) {
 	h := newHouse(t)
 	contents := recipes(20)
 	h.publish(contents)
-	bin := string(h.repo().attackRole()) + ".json"
+	bin := string(h.repo().victimRole()) + ".json"
 	other := ""
 	for role := range h.repo().bins {
 		if string(role)+".json" != bin {
@@ -196,11 +196,6 @@ func TestFolderOfBins(t *testing.T) {
 			}
 		})
 	}
-}
-
-func (r *repo) attackRole() Role {
-	role, _ := r.bin(victim)
-	return role
 }
 
 func TestTargetThatIsNotThere(t *testing.T) {

@@ -252,6 +252,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(Targets), []byte(`{"signatures":[],"signed":{"_type":"targets","targets":{"x":null}}}`))
 	f.Add(string(Snapshot), []byte(`{"signatures":[],"signed":{"_type":"snapshot","meta":{"x":null}}}`))
 	f.Add(string(Root), []byte(`{"signatures":[],"signed":{"_type":"root","roles":{"root":null},"keys":{"a":null}}}`))
+	f.Add("bin-0", []byte(`{"signatures":[],"signed":{"_type":"targets","targets":{"x":{"hashes":{"sha256":"00"},"length":-1}}}}`))
+	f.Add(string(Targets), []byte(`{"signatures":[],"signed":{"_type":"targets","delegations":{"keys":{"a":null},"succinct_roles":{"keyids":["a"],"threshold":1,"bit_length":32,"name_prefix":"bin"}},"targets":{}}}`))
 	chain, err := NewChain(root)
 	if err != nil {
 		f.Fatal(err)
@@ -263,6 +265,14 @@ func FuzzParse(f *testing.F) {
 		}
 		if _, _, err := chain.Check(Role(role), data); err == nil && string(data) != string(timestamp) && string(data) != string(root) {
 			t.Errorf("took a %s that nobody signed: %s", role, data)
+		}
+		if doc != nil && len(doc.Bins()) > 1<<maxBits {
+			t.Errorf("took %d bins", len(doc.Bins()))
+		}
+		if doc != nil && doc.Role == Targets {
+			if _, err := doc.CheckBin("bin-0", data); err == nil {
+				t.Errorf("took targets for a bin: %s", data)
+			}
 		}
 		if _, err := NewChain(data); err == nil && string(data) != string(root) {
 			t.Errorf("took a root that nobody signed: %s", data)
