@@ -221,7 +221,9 @@ func TestPublishFolderRefuses(t *testing.T) {
 	c := newChanging(t)
 	c.next()
 	inside := filepath.Join(c.path("public"), "www")
-	for _, target := range []string{c.path("public"), inside, c.dir} {
+	link := filepath.Join(t.TempDir(), "link")
+	must(t, os.Symlink(c.path("public"), link))
+	for _, target := range []string{c.path("public"), inside, c.dir, filepath.Join(link, "new", "www")} {
 		_, err := Publish(t.Context(), c.publishOptions(target))
 		wants(t, err, fault.Usage, "are not apart")
 	}
@@ -281,6 +283,37 @@ func TestPublishFolderRepairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameTree(t, target, c.path("public"))
+}
+
+func TestPublishRegistryRepairs(t *testing.T) {
+	c := newChanging(t)
+	reg := localregistry.StartT(t)
+	target := "oci://" + reg.Addr + "/coop/catalogue"
+	c.next()
+	c.publish(target)
+	bundles, err := filepath.Glob(filepath.Join(c.path("public"), "v1/bundles/*.tar"))
+	must(t, err)
+	for _, name := range append(bundles, filepath.Join(c.path("public"), "v1/index.json")) {
+		data, err := os.ReadFile(name)
+		must(t, err)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+reg.Addr+"/v2/coop/catalogue/blobs/sha256:"+hashOf(data), nil)
+		must(t, err)
+		resp, err := http.DefaultClient.Do(req)
+		must(t, err)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusAccepted {
+			t.Fatalf("deleting a blob: %s", resp.Status)
+		}
+	}
+	if v := c.verify(target, c.now); len(v.Problems) < len(bundles) {
+		t.Errorf("what is gone is not missed:\n%s", problems(v))
+	}
+	options := c.publishOptions(target)
+	options.Recheck = true
+	if _, err := Publish(t.Context(), options); err != nil {
+		t.Fatal(err)
+	}
+	c.clean(target)
 }
 
 // TestPublishFolderRemovesWhatIsSuperseded sees that readers have their time, that

@@ -64,20 +64,34 @@ func publishFolder(ctx context.Context, src *publishSource, opts PublishOptions,
 func apart(public, target string) error {
 	var real [2]string
 	for i, name := range []string{public, target} {
-		abs, err := filepath.Abs(name)
+		found, err := realPath(name)
 		if err != nil {
 			return err
 		}
-		if found, err := filepath.EvalSymlinks(abs); err == nil {
-			abs = found
-		}
-		real[i] = abs + string(filepath.Separator)
+		real[i] = strings.TrimSuffix(found, "/") + "/"
 	}
 	if strings.HasPrefix(real[0], real[1]) || strings.HasPrefix(real[1], real[0]) {
 		err := fault.New(fault.Usage, "%q and %q are not apart", public, target)
 		return fault.Hint(err, "publish to a folder beside the signed one")
 	}
 	return nil
+}
+
+// realPath is a path without links. What is not there yet has none.
+func realPath(name string) (string, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	for above, rest := abs, ""; ; above, rest = filepath.Dir(above), filepath.Join(filepath.Base(above), rest) {
+		found, err := filepath.EvalSymlinks(above)
+		if err == nil {
+			return filepath.Join(found, rest), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || above == filepath.Dir(above) {
+			return "", err
+		}
+	}
 }
 
 // look reads what stands at the target, and refuses to go back from it.

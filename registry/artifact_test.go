@@ -174,7 +174,9 @@ func TestArtifactPushIsTriedAgain(t *testing.T) {
 }
 
 func TestArtifactPushFails(t *testing.T) {
-	code := func(code int) http.HandlerFunc { return func(w http.ResponseWriter, req *http.Request) { status(code)(w, req) } }
+	code := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, req *http.Request) { status(code)(w, req) }
+	}
 	tests := map[string]struct {
 		option localregistry.Option
 		kind   ErrorKind
