@@ -616,6 +616,35 @@ func TestPublishGoesOn(t *testing.T) {
 	t.Error("never done")
 }
 
+// TestPublishWhileItIsSigned signs the next version when the first file is copied.
+func TestPublishWhileItIsSigned(t *testing.T) {
+	c := newChanging(t)
+	c.next()
+	for name, target := range c.targets(t) {
+		t.Run(name, func(t *testing.T) {
+			was := c.publish(target).Version
+			c.next()
+			options := c.publishOptions(target)
+			var once sync.Once
+			options.Progress = func(e PublishEvent) {
+				if e.Stage != "verifying" {
+					once.Do(func() { c.next() })
+				}
+			}
+			_, err := Publish(t.Context(), options)
+			wants(t, err, fault.Unavailable, "changed while it was being published")
+			client, err := c.open(target, ClientOptions{Now: c.now})
+			must(t, err)
+			must(t, readAll(t.Context(), client))
+			if got := client.Info().Timestamp.Version; got != was {
+				t.Errorf("version %d is seen, want %d", got, was)
+			}
+			c.publish(target)
+			c.clean(target)
+		})
+	}
+}
+
 func TestPublishIsInterrupted(t *testing.T) {
 	c := newChanging(t)
 	c.next()

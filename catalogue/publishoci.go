@@ -433,7 +433,7 @@ func (p *ociPublisher) pushBlob(ctx context.Context, item registry.ArtifactItem)
 	sent, err := p.artifacts.PushBlob(ctx, item, func() (io.ReadCloser, error) {
 		data, err := p.data(item.Title)
 		if err == nil && "sha256:"+hashOf(data) != item.Digest {
-			err = p.src.refuse(item.Title, errChanged)
+			err = p.src.changed(item.Title)
 		}
 		return io.NopCloser(bytes.NewReader(data)), err
 	})

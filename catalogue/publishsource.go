@@ -140,13 +140,17 @@ func (s *publishSource) file(name string) ([]byte, error) {
 	}
 	if !isContent && isTarget(name) {
 		if _, ok := s.sizes[trust.HashedName(name, hashOf(data))]; !ok {
-			return nil, s.refuse(name, errChanged)
+			return nil, s.changed(name)
 		}
 	}
 	return data, nil
 }
 
-var errChanged = errors.New("changed while it was being published")
+// changed is for a file that is not what was verified.
+func (s *publishSource) changed(name string) error {
+	err := fault.New(fault.Unavailable, "%s in %q changed while it was being published", name, s.dir.Name())
+	return fault.Hint(err, "it was signed meanwhile; publish again")
+}
 
 // unchanged sees that nobody signed the folder anew since it was verified.
 func (s *publishSource) unchanged() error {
@@ -155,7 +159,7 @@ func (s *publishSource) unchanged() error {
 		return err
 	}
 	if !bytes.Equal(now, s.timestamp) {
-		return fault.Hint(fault.Wrap(fault.Unavailable, s.refuse(trust.TimestampName, errChanged)), "it was signed meanwhile; publish again")
+		return s.changed(trust.TimestampName)
 	}
 	return nil
 }
