@@ -24,9 +24,6 @@ import (
 // ConfigName is what a catalogue's configuration is called.
 const ConfigName = "galley-catalogue.yml"
 
-// DefaultKeep is SignOptions.Keep where nobody says.
-const DefaultKeep = 7 * 24 * time.Hour
-
 // GateOff is the gate that keeps no version out.
 const GateOff = "off"
 
@@ -53,7 +50,7 @@ type Config struct {
 	file string
 }
 
-// DefaultKeep is Config.Keep when the configuration does not say.
+// DefaultKeep is Config.Keep, and that of signing and publishing, where nobody says.
 const DefaultKeep = 7 * 24 * time.Hour
 
 // Source is one recipe's repository.

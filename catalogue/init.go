@@ -127,7 +127,7 @@ func begin(dir string, opts InitOptions) (fingerprint string, err error) {
 		if keys[role], private, err = trust.NewKey(); err != nil {
 			return "", err
 		}
-		if err := trust.WriteKey(trust.KeyFile(keysDir, role), private); err != nil {
+		if err := trust.WriteKey(trust.KeyFile(keysDir, role), private, nil, string(role)); err != nil {
 			return "", err
 		}
 	}

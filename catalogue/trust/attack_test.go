@@ -327,7 +327,7 @@ func (a *attack) twoKeys(role Role) {
 	a.Helper()
 	key, _, err := NewKey()
 	a.must(err)
-	a.must(a.root.Signed.AddKey(key.public, string(role)))
+	a.must(a.root.Signed.AddKey(key.metadata, string(role)))
 	a.root.Signed.Roles[string(role)].Threshold = 2
 }
 

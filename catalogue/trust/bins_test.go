@@ -170,7 +170,8 @@ func (h *house) flat(contents map[string]string) {
 		h.must(h.public.Write(HashedName(name, f.Hashes["sha256"].String()), []byte(content)))
 	}
 	p := &preparation{
-		opts: h.opts, out: &Publication{Versions: map[Role]int64{}, Expires: map[Role]time.Time{}}, keys: h.keys,
+		opts: h.opts, out: &Publication{Versions: map[Role]int64{}, Expires: map[Role]time.Time{}},
+		keys:      map[Role][]Key{},
 		published: &published{highest: map[Role]int64{}, documents: map[Role]*Document{}},
 	}
 	targets, err := sign(m, h.keys[Targets])

@@ -14,7 +14,7 @@ import (
 type preparation struct {
 	opts      PublishOptions
 	published *published
-	keys      map[Role]Key
+	keys      map[Role][]Key
 	out       *Publication
 }
 
@@ -35,7 +35,7 @@ func (p *preparation) sign(targets map[string]File) error {
 	inner, err := p.role(Snapshot, true, names, func(version int64, expires time.Time) ([]byte, error) {
 		m := metadata.Snapshot(expires)
 		m.Signed.Version, m.Signed.Meta = version, metaOf(names)
-		return sign(m, p.keys[Snapshot])
+		return sign(m, p.keys[Snapshot]...)
 	})
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (p *preparation) sign(targets map[string]File) error {
 	_, err = p.role(Timestamp, false, names, func(version int64, expires time.Time) ([]byte, error) {
 		m := metadata.Timestamp(expires)
 		m.Signed.Version, m.Signed.Meta = version, metaOf(names)
-		return sign(m, p.keys[Timestamp])
+		return sign(m, p.keys[Timestamp]...)
 	})
 	return err
 }
@@ -86,7 +86,7 @@ func (p *preparation) signTargets(delegations *metadata.Delegations, unchanged b
 	return p.role(Targets, unchanged && p.published.current[Targets], nil, func(version int64, expires time.Time) ([]byte, error) {
 		m := metadata.Targets(expires)
 		m.Signed.Version, m.Signed.Delegations = version, delegations
-		return sign(m, p.keys[Targets])
+		return sign(m, p.keys[Targets]...)
 	})
 }
 
@@ -132,7 +132,7 @@ func (p *preparation) signBin(bin Role, unchanged bool, files map[string]File) (
 			}
 			m.Signed.Targets[name] = &metadata.TargetFiles{Length: f.Length, Hashes: metadata.Hashes{"sha256": hash}, Path: name}
 		}
-		return sign(m, p.keys[Targets])
+		return sign(m, p.keys[Targets]...)
 	})
 }
 

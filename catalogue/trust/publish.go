@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/galley-coop/galley/catalogue/disk"
-	"github.com/galley-coop/galley/internal/fault"
 )
 
 // PublishOptions say what is signed, and with what.
@@ -14,12 +13,16 @@ type PublishOptions struct {
 	// Public is the published directory; what stands there is verified first and
 	// followed on.
 	Public *disk.Dir
-	// KeysDir holds the keys of targets, snapshot and timestamp. The root's key
-	// is not looked for.
+	// KeysDir holds the keys of targets, snapshot and timestamp, as many of each as
+	// the root asks for. The root's key is not needed.
 	KeysDir string
+	// Passphrase is asked for the keys that have one; nil when none may.
+	Passphrase Passphrase
 	// Root is the root metadata file that is published: the first one, the
-	// newest published one, or the one after it. RootName is for errors.
-	Root     []byte
+	// newest published one, or one after it. RootName is for errors.
+	Root []byte
+	// Earlier are roots before it that may not be published yet, oldest first.
+	Earlier  [][]byte
 	RootName string
 	Expiry   Expiry
 	Now      time.Time
@@ -62,10 +65,9 @@ func Prepare(opts PublishOptions, targets map[string]File) (*Publication, error)
 	}
 	chain := published.chain
 	if !opts.Now.Before(chain.Expires()) {
-		err := fault.New(fault.Refused, "signing: %s expired %s", opts.RootName, Ago(opts.Now.Sub(chain.Expires())))
-		return nil, fault.Hint(err, "sign a new root with the root key first")
+		return nil, expiredRoot(opts, chain)
 	}
-	keys, err := readKeys(opts, chain)
+	keys, err := readKeys(opts, chain, Roles[1:]...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +76,8 @@ func Prepare(opts PublishOptions, targets map[string]File) (*Publication, error)
 		Expires:     map[Role]time.Time{Root: chain.Expires()},
 		Before:      published.targets,
 		Fingerprint: Fingerprint(chain.First()),
+		files:       rootFiles(chain),
 	}}
-	for i, root := range chain.files {
-		p.out.files = append(p.out.files, publishedFile{Name(Root, chain.FirstVersion()+int64(i)), root})
-	}
-	p.out.files = append(p.out.files, publishedFile{RootCopyName, chain.Last()})
 	if err := p.sign(targets); err != nil {
 		return nil, err
 	}
@@ -120,24 +119,17 @@ func (p *Publication) removeLeftovers(public *disk.Dir) error {
 	return public.Sync(Folder)
 }
 
-// readKeys reads the online keys and sees that the root names each of them.
-func readKeys(opts PublishOptions, chain *Chain) (map[Role]Key, error) {
-	keys := map[Role]Key{}
-	for _, role := range Roles[1:] {
-		name := KeyFile(opts.KeysDir, role)
-		key, err := ReadKey(name)
-		if err != nil {
+// readKeys reads the keys of the given roles, as many as the root asks for.
+func readKeys(opts PublishOptions, chain *Chain, roles ...Role) (map[Role][]Key, error) {
+	ring, err := OpenKeyring(opts.KeysDir)
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	keys := map[Role][]Key{}
+	for _, role := range roles {
+		if keys[role], err = ring.unlock(chain.last(), opts.RootName, role, opts.Passphrase); err != nil {
 			return nil, fmt.Errorf("signing: %w", err)
 		}
-		named := chain.last().Signed.Roles[string(role)]
-		if !slices.Contains(named.KeyIDs, key.ID()) {
-			err := fault.New(fault.Refused, "signing: %s does not name the key %q for %s", opts.RootName, name, role)
-			return nil, fault.Hint(err, "sign with the keys that %s was made with", opts.RootName)
-		}
-		if named.Threshold > 1 {
-			return nil, fault.New(fault.Refused, "signing: %s asks for %d signatures for %s, expected 1", opts.RootName, named.Threshold, role)
-		}
-		keys[role] = key
 	}
 	return keys, nil
 }

@@ -170,10 +170,7 @@ func publishedChain(opts PublishOptions) (*Chain, error) {
 			return nil, broken(opts.Public, Name(Root, version), err)
 		}
 	}
-	if string(chain.Last()) == string(opts.Root) {
-		return chain, nil
-	}
-	if err := chain.Add(opts.Root); err != nil {
+	if err := follow(chain, opts); err != nil {
 		err = fault.New(fault.Refused, "signing: %s (version %d) does not go with what is published in %q: %w",
 			opts.RootName, given.Version, opts.Public.Name(), err)
 		return nil, fault.Hint(err, "give the newest root, or publish another catalogue into an empty folder")
@@ -185,11 +182,18 @@ func firstChain(opts PublishOptions, given *Document) (*Chain, error) {
 	if _, err := opts.Public.Read(TimestampName, maxTimestamp); err == nil {
 		return nil, broken(opts.Public, Name(Root, 1), errors.New("is missing"))
 	}
-	if given.Version != 1 {
+	first := opts.Root
+	if len(opts.Earlier) > 0 && given.Version != 1 {
+		first = opts.Earlier[0]
+	}
+	if doc, err := Parse(Root, first); err != nil || doc.Version != 1 {
 		err := fault.New(fault.Refused, "signing: %s has version %d, and %q has no root yet", opts.RootName, given.Version, opts.Public.Name())
 		return nil, fault.Hint(err, "copy the catalogue that is published to %q first", opts.Public.Name())
 	}
-	chain, err := NewChain(opts.Root)
+	chain, err := NewChain(first)
+	if err == nil {
+		err = follow(chain, opts)
+	}
 	if err != nil {
 		return nil, fault.New(fault.Refused, "signing: %s %w", opts.RootName, err)
 	}

@@ -28,7 +28,7 @@ func newKeys(t testing.TB, dir string) map[Role]Key {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := WriteKey(KeyFile(dir, role), private); err != nil {
+		if err := WriteKey(KeyFile(dir, role), private, nil, string(role)); err != nil {
 			t.Fatal(err)
 		}
 		keys[role] = key
@@ -54,7 +54,7 @@ func nextRoot(t testing.TB, root []byte, timestamp Key, signers ...Key) []byte {
 	}
 	m.Signed.Version++
 	m.Signed.Roles[string(Timestamp)].KeyIDs = nil
-	if err := m.Signed.AddKey(timestamp.public, string(Timestamp)); err != nil {
+	if err := m.Signed.AddKey(timestamp.metadata, string(Timestamp)); err != nil {
 		t.Fatal(err)
 	}
 	m.ClearSignatures()
@@ -68,25 +68,6 @@ func nextRoot(t testing.TB, root []byte, timestamp Key, signers ...Key) []byte {
 		t.Fatal(err)
 	}
 	return data
-}
-
-func TestKeyFiles(t *testing.T) {
-	dir := t.TempDir()
-	keys := newKeys(t, dir)
-	read, err := ReadKey(KeyFile(dir, Root))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if read.ID() != keys[Root].ID() {
-		t.Errorf("key ID %s, expected %s", read.ID(), keys[Root].ID())
-	}
-	_, private, err := NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := WriteKey(KeyFile(dir, Root), private); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a key was overwritten: %v", err)
-	}
 }
 
 func TestChain(t *testing.T) {
