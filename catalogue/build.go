@@ -70,7 +70,7 @@ func Build(ctx context.Context, cfg Config, opts BuildOptions) (_ *Report, err e
 	if len(opts.Rules) == 0 || opts.Resolver == nil {
 		return nil, fault.New(fault.Usage, "building a catalogue needs rules and a resolver")
 	}
-	out, err := openOutput(opts.Output)
+	out, err := openOutput(ctx, opts.Output)
 	if err != nil {
 		return nil, err
 	}

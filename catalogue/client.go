@@ -67,6 +67,9 @@ type Info struct {
 type RoleInfo struct {
 	Version int64     `json:"version"`
 	Expires time.Time `json:"expires"`
+	// Signers is a fingerprint of who may sign it: versions are comparable as long
+	// as it stays the same.
+	Signers string `json:"signers"`
 }
 
 // Open reads and verifies the metadata of the catalogue at location: an https or
@@ -104,7 +107,9 @@ func (c *Client) Close() error { return c.from.Close() }
 func (c *Client) Info() Info { return c.info }
 
 func (c *Client) setInfo(fingerprint string, firstUse bool) {
-	role := func(r trust.Role) RoleInfo { return RoleInfo{c.state.Versions[r], c.state.Expires[r]} }
+	role := func(r trust.Role) RoleInfo {
+		return RoleInfo{c.state.Versions[r], c.state.Expires[r], c.state.Signers[r]}
+	}
 	c.info = Info{
 		Location: c.from.Location(), Fingerprint: fingerprint, FirstUse: firstUse,
 		Root: role(trust.Root), Timestamp: role(trust.Timestamp),

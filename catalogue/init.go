@@ -1,7 +1,6 @@
 package catalogue
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,6 +25,13 @@ type InitOptions struct {
 	Name string
 	// Now is when the root starts to be valid; zero means the clock.
 	Now time.Time
+	// RootKeys are files of public keys that were made on other machines, of which
+	// Threshold must sign every root (one, when zero). The first root then is a
+	// proposal for them to sign, and no root key is made here.
+	RootKeys  []string
+	Threshold int
+	// Passphrase encrypts the keys that are made; they are plain without it.
+	Passphrase []byte
 }
 
 // Initialised is what Init made.
@@ -33,7 +39,9 @@ type Initialised struct {
 	Config      string `json:"config"` // paths
 	Keys        string `json:"keys"`
 	Root        string `json:"root"`
-	Fingerprint string `json:"fingerprint"` // of the root, SHA-256
+	Fingerprint string `json:"fingerprint"` // of the root, SHA-256; "" before it is signed
+	// Proposal is what the root keys are to sign, "" when Root is there.
+	Proposal string `json:"proposal,omitempty"`
 }
 
 // RootFingerprint is the SHA-256 of a root metadata file, in hex: what
@@ -61,8 +69,13 @@ func Init(dir string, opts InitOptions) (_ *Initialised, err error) {
 	made := &Initialised{
 		Config: filepath.Join(dir, ConfigName), Keys: filepath.Join(dir, KeysName), Root: filepath.Join(dir, RootName),
 	}
-	if err := refuseExisting(made.Config, made.Keys, made.Root); err != nil {
+	proposal := filepath.Join(dir, ProposalName)
+	if err := refuseExisting(made.Config, made.Keys, made.Root, proposal); err != nil {
 		return nil, err
+	}
+	root := made.Root
+	if len(opts.RootKeys) > 0 {
+		made.Proposal, root = proposal, proposal
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("beginning a catalogue: %w", err)
@@ -76,7 +89,7 @@ func Init(dir string, opts InitOptions) (_ *Initialised, err error) {
 		return nil, fmt.Errorf("beginning a catalogue: %w", err)
 	}
 	var moved []string
-	for _, to := range []string{made.Keys, made.Root, made.Config} {
+	for _, to := range []string{made.Keys, root, made.Config} {
 		if err := os.Rename(filepath.Join(staging, filepath.Base(to)), to); err != nil {
 			return nil, errors.Join(fmt.Errorf("beginning a catalogue: %w", err), removeAll(moved))
 		}
@@ -121,24 +134,70 @@ func begin(dir string, opts InitOptions) (fingerprint string, err error) {
 	if err := os.WriteFile(filepath.Join(keysDir, ".gitignore"), []byte("*\n"), 0o600); err != nil {
 		return "", err
 	}
-	keys := map[trust.Role]trust.Key{}
-	for _, role := range trust.Roles {
-		var private ed25519.PrivateKey
-		if keys[role], private, err = trust.NewKey(); err != nil {
-			return "", err
-		}
-		if err := trust.WriteKey(trust.KeyFile(keysDir, role), private, nil, string(role)); err != nil {
-			return "", err
-		}
-	}
-	root, err := trust.NewRoot(keys, opts.Now.Add(parsed.Expiry.Root))
+	root, err := beginRoot(dir, keysDir, opts, opts.Now.Add(parsed.Expiry.Root))
 	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(dir, RootName), root, 0o644); err != nil {
-		return "", err
+	if root != nil {
+		fingerprint = RootFingerprint(root)
 	}
-	return RootFingerprint(root), os.WriteFile(filepath.Join(dir, ConfigName), []byte(config), 0o644)
+	return fingerprint, os.WriteFile(filepath.Join(dir, ConfigName), []byte(config), 0o644)
+}
+
+// beginRoot makes the keys and the first root, or its proposal: then root is nil.
+func beginRoot(dir, keysDir string, opts InitOptions, expires time.Time) (root []byte, err error) {
+	p, err := trust.Propose(nil, expires)
+	if err != nil {
+		return nil, err
+	}
+	var rootKey trust.Key
+	for _, role := range trust.Roles {
+		if role == trust.Root && len(opts.RootKeys) > 0 {
+			continue
+		}
+		key, private, err := trust.NewKey()
+		if err != nil {
+			return nil, err
+		}
+		if role == trust.Root {
+			rootKey = key
+		}
+		if err := trust.WriteKey(trust.KeyFile(keysDir, role), private, opts.Passphrase, "galley "+string(role)); err != nil {
+			return nil, err
+		}
+		if err := p.Add(role, key.PublicKey); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range opts.RootKeys {
+		key, err := trust.ReadPublicKey(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.Add(trust.Root, key); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.SetThreshold(trust.Root, max(opts.Threshold, 1)); err != nil {
+		return nil, err
+	}
+	return writeFirst(dir, p, rootKey, len(opts.RootKeys) > 0)
+}
+
+func writeFirst(dir string, p *trust.Proposal, key trust.Key, proposal bool) (root []byte, err error) {
+	if !proposal {
+		if err := p.Sign(key); err != nil {
+			return nil, err
+		}
+	}
+	data, err := p.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	if proposal {
+		return nil, os.WriteFile(filepath.Join(dir, ProposalName), data, 0o644)
+	}
+	return data, os.WriteFile(filepath.Join(dir, RootName), data, 0o644)
 }
 
 func quoteYAML(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

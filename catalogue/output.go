@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,7 +38,7 @@ func (o *output) files() Files {
 
 // openOutput makes the folder when it is not there, and refuses one that holds
 // something else, or that another build works on.
-func openOutput(target string) (*output, error) {
+func openOutput(ctx context.Context, target string) (*output, error) {
 	if target == "" {
 		return nil, fault.New(fault.Usage, "building a catalogue needs an output folder")
 	}
@@ -52,7 +53,7 @@ func openOutput(target string) (*output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the catalogue: %w", err)
 	}
-	unlock, err := lockFolder(abs)
+	unlock, err := lockFolder(ctx, abs)
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}

@@ -45,7 +45,7 @@ func publishFolder(ctx context.Context, src *publishSource, opts PublishOptions,
 		return err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
-	unlock, err := lockFolder(opts.Target)
+	unlock, err := lockFolder(ctx, opts.Target)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,9 @@ type SignOptions struct {
 	Build  string // folder that Build wrote
 	Public string // folder that is served; made when it is not there
 	Keys   string // folder with targets.pem, snapshot.pem and timestamp.pem
-	Root   string // root metadata file
+	Root   string // root metadata file; those before it stand beside it as N.root.json
+	// Passphrase is asked for the keys that have one; nil when none may.
+	Passphrase trust.Passphrase
 	// Expiry is how long signatures are valid; trust.DefaultExpiry where zero.
 	Expiry trust.Expiry
 	// Keep is how long files stay that no reader of the newest catalogue needs, for
@@ -54,9 +56,6 @@ type SignedRole struct {
 	Signed  bool      `json:"signed"` // anew, by this run
 }
 
-// maxWarn is how long before its end a root is warned of.
-const maxWarn = 30 * 24 * time.Hour
-
 // Sign publishes a build: it reads and checks every file of it again, as if it
 // came from a stranger, then writes content, then metadata, the timestamp last.
 // A reader sees the old catalogue or the new one. Files under hashed names are
@@ -74,6 +73,10 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 	if err != nil {
 		return nil, err
 	}
+	earlier, err := earlierRoots(opts.Root)
+	if err != nil {
+		return nil, err
+	}
 	t, err := openTree(ctx, opts.Build)
 	if err != nil {
 		return nil, err
@@ -84,13 +87,14 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 		return nil, fmt.Errorf("publishing: %w", err)
 	}
 	defer func() { err = errors.Join(err, public.Close()) }()
-	unlock, err := lockFolder(opts.Public)
+	unlock, err := lockFolder(ctx, opts.Public)
 	if err != nil {
 		return nil, fmt.Errorf("publishing: %w", err)
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	publication, err := trust.Prepare(trust.PublishOptions{
-		Public: public, KeysDir: opts.Keys, Root: root, RootName: opts.Root, Expiry: opts.Expiry, Now: opts.Now,
+		Public: public, KeysDir: opts.Keys, Passphrase: opts.Passphrase,
+		Root: root, Earlier: earlier, RootName: opts.Root, Expiry: opts.Expiry, Now: opts.Now,
 	}, t.targets)
 	if err != nil {
 		return nil, err
@@ -98,7 +102,7 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 	if err := checkKept(public, publication.Before, t); err != nil {
 		return nil, err
 	}
-	p := &publisher{tree: t, public: public, signed: signedOf(publication, opts.Now)}
+	p := &publisher{tree: t, public: public, signed: signedOf(publication, opts.Expiry, opts.Now)}
 	err = p.publish(ctx, publication)
 	if err == nil {
 		err = p.retire(opts.Now, cmp.Or(opts.Keep, DefaultKeep))
@@ -113,12 +117,7 @@ func (o *SignOptions) complete() error {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	o.Expiry = trust.Expiry{
-		Root:      cmp.Or(o.Expiry.Root, trust.DefaultExpiry.Root),
-		Targets:   cmp.Or(o.Expiry.Targets, trust.DefaultExpiry.Targets),
-		Snapshot:  cmp.Or(o.Expiry.Snapshot, trust.DefaultExpiry.Snapshot),
-		Timestamp: cmp.Or(o.Expiry.Timestamp, trust.DefaultExpiry.Timestamp),
-	}
+	o.Expiry = completeExpiry(o.Expiry)
 	build, err := filepath.Abs(o.Build)
 	if err != nil {
 		return fmt.Errorf("signing: %w", err)
@@ -134,6 +133,15 @@ func (o *SignOptions) complete() error {
 	return nil
 }
 
+func completeExpiry(e trust.Expiry) trust.Expiry {
+	return trust.Expiry{
+		Root:      cmp.Or(e.Root, trust.DefaultExpiry.Root),
+		Targets:   cmp.Or(e.Targets, trust.DefaultExpiry.Targets),
+		Snapshot:  cmp.Or(e.Snapshot, trust.DefaultExpiry.Snapshot),
+		Timestamp: cmp.Or(e.Timestamp, trust.DefaultExpiry.Timestamp),
+	}
+}
+
 func readRoot(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -147,15 +155,15 @@ func readRoot(name string) ([]byte, error) {
 	return data, nil
 }
 
-func signedOf(p *trust.Publication, now time.Time) *Signed {
-	s := &Signed{Fingerprint: p.Fingerprint, Bins: p.Bins, SignedBins: p.SignedBins, Warnings: []string{}}
+func signedOf(p *trust.Publication, expiry trust.Expiry, now time.Time) *Signed {
+	s := &Signed{
+		Fingerprint: p.Fingerprint, Bins: p.Bins, SignedBins: p.SignedBins,
+		Warnings: expiryWarnings(p.Expires, expiry, now),
+	}
 	for _, role := range trust.Roles {
 		s.Roles = append(s.Roles, SignedRole{
 			Role: string(role), Version: p.Versions[role], Expires: p.Expires[role], Signed: slices.Contains(p.Signed, role),
 		})
-	}
-	if left := p.Expires[trust.Root].Sub(now); left < maxWarn {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("the root expires in %d days; sign a new one with the root key", int(left.Hours()/24)))
 	}
 	return s
 }

@@ -40,6 +40,11 @@ type CatalogueMark struct {
 	Fingerprint string `json:"fingerprint"` // of the first trusted root
 	Timestamp   int64  `json:"timestamp"`
 	Snapshot    int64  `json:"snapshot"`
+	// TimestampSigners and SnapshotSigners are fingerprints of who might sign them.
+	// Versions under other keys do not count: a thief of the old ones could have
+	// signed any number, and the publisher's would never be reached.
+	TimestampSigners string `json:"timestamp_signers,omitempty"`
+	SnapshotSigners  string `json:"snapshot_signers,omitempty"`
 }
 
 // labelNumber orders history records without reading their bodies.
@@ -93,15 +98,28 @@ func (e *Engine) remember(ctx context.Context, stack string, r Record) error {
 }
 
 // Seen is the highest catalogue versions that any stack on the swarm was
-// deployed from, for one root.
-func (e *Engine) Seen(ctx context.Context, fingerprint string) (CatalogueMark, error) {
-	seen := CatalogueMark{Fingerprint: fingerprint}
+// deployed from, among those that can be compared with mark: of the same root,
+// and of the same signers. A record that does not say who signed counts.
+func (e *Engine) Seen(ctx context.Context, mark CatalogueMark) (CatalogueMark, error) {
 	records, err := e.History(ctx, "")
+	return seenIn(records, mark), err
+}
+
+func seenIn(records []Record, mark CatalogueMark) CatalogueMark {
+	seen := mark
+	seen.Timestamp, seen.Snapshot = 0, 0
 	for _, r := range records {
-		if r.Catalogue.Fingerprint == fingerprint {
+		if r.Catalogue.Fingerprint != mark.Fingerprint {
+			continue
+		}
+		if sameSigners(r.Catalogue.TimestampSigners, mark.TimestampSigners) {
 			seen.Timestamp = max(seen.Timestamp, r.Catalogue.Timestamp)
+		}
+		if sameSigners(r.Catalogue.SnapshotSigners, mark.SnapshotSigners) {
 			seen.Snapshot = max(seen.Snapshot, r.Catalogue.Snapshot)
 		}
 	}
-	return seen, err
+	return seen
 }
+
+func sameSigners(recorded, now string) bool { return recorded == "" || recorded == now }

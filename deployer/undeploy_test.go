@@ -128,7 +128,7 @@ func TestHistoryKeepsTheLast(t *testing.T) {
 	if !slices.IsSortedFunc(records, func(a, b Record) int { return a.Number - b.Number }) || records[0].Number != 3 || records[0].Changed != 2 {
 		t.Errorf("the first record is %+v, want number 3", records[0])
 	}
-	seen, err := r.Seen(t.Context(), r.stack)
+	seen, err := r.Seen(t.Context(), CatalogueMark{Fingerprint: r.stack, TimestampSigners: "new"})
 	if err != nil || seen.Timestamp != keptRecords+1 || seen.Snapshot != 7 {
 		t.Errorf("seen %+v (%v)", seen, err)
 	}

@@ -224,7 +224,7 @@ func TestNewTargetsKeySignsEveryBin(t *testing.T) {
 	_, err := Prepare(h.opts, nil)
 	h.wants(err, fault.Refused, "does not name the key")
 	h.keys[Targets] = next.signers[Targets][0]
-	h.must(errors.Join(os.Remove(KeyFile(h.opts.KeysDir, Targets)), WriteKey(KeyFile(h.opts.KeysDir, Targets), next.private[Targets])))
+	h.must(errors.Join(os.Remove(KeyFile(h.opts.KeysDir, Targets)), WriteKey(KeyFile(h.opts.KeysDir, Targets), next.private[Targets], nil, "targets")))
 	if p := h.publish(contents); p.SignedBins != p.Bins || p.Versions[Targets] != 2 {
 		t.Errorf("%d of %d bins were signed", p.SignedBins, p.Bins)
 	}

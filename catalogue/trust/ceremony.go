@@ -183,6 +183,9 @@ func (p *Proposal) HasSigned(id string) bool {
 	return slices.ContainsFunc(p.next.Signatures, func(s metadata.Signature) bool { return s.KeyID == id })
 }
 
+// SignatureCount is how many signatures a proposal carries.
+func (p *Proposal) SignatureCount() int { return len(p.next.Signatures) }
+
 // Signatures are how many of one root's keys signed a proposal.
 type Signatures struct {
 	Root    int64    `json:"root"`   // whose keys: the version

@@ -13,7 +13,7 @@ type RoleChange struct {
 	Role    Role     `json:"role"`
 	Added   []string `json:"added"` // key identifiers
 	Removed []string `json:"removed"`
-	Before  string   `json:"before"` // how many of how many keys sign: "1 of 1"
+	Before  string   `json:"before"` // how many of how many keys sign: "1 of 1"; "" in a first root
 	After   string   `json:"after"`
 }
 
@@ -62,7 +62,12 @@ func (p *Proposal) Cautions() []string {
 	return cautions
 }
 
-func quorum(r *metadata.Role) string { return fmt.Sprintf("%d of %d", r.Threshold, len(r.KeyIDs)) }
+func quorum(r *metadata.Role) string {
+	if len(r.KeyIDs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d", r.Threshold, len(r.KeyIDs))
+}
 
 func without(ids, others []string) []string {
 	left := []string{}

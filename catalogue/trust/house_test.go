@@ -299,7 +299,7 @@ func (r *repo) rotate(roles ...Role) {
 		r.must(err)
 		r.private[role] = private
 		r.root.Signed.Roles[string(role)].KeyIDs = nil
-		r.must(r.root.Signed.AddKey(key.public, string(role)))
+		r.must(r.root.Signed.AddKey(key.metadata, string(role)))
 		r.signers[role] = []Key{key}
 	}
 }

@@ -74,6 +74,15 @@ func (r *Keyring) Find(id string) *LockedKey {
 	return r.Keys[i]
 }
 
+// Problems are the files that hold a key and cannot be used, and why.
+func (r *Keyring) Problems() []string {
+	texts := []string{}
+	for _, name := range slices.Sorted(maps.Keys(r.problems)) {
+		texts = append(texts, r.problems[name].Error())
+	}
+	return texts
+}
+
 // unlock gives as many keys as a role needs. rootName is for errors.
 func (r *Keyring) unlock(root *metadata.Metadata[metadata.RootType], rootName string, role Role, ask Passphrase) ([]Key, error) {
 	named, ok := root.Signed.Roles[string(role)]

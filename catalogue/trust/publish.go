@@ -2,7 +2,6 @@ package trust
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/galley-coop/galley/catalogue/disk"

@@ -25,6 +25,10 @@ type published struct {
 	snapshots []int64         // whose files stand, ascending
 }
 
+// maxVersion is the highest version that is followed by another: numbers in JSON
+// are exact up to it. Who signs a higher one means to block the role.
+const maxVersion = 1<<53 - 2
+
 // maxListed bounds the files of a published directory.
 const maxListed = 5_000_000
 
@@ -130,6 +134,9 @@ func (p *published) read(public *disk.Dir, role Role, version int64) error {
 	doc, current, err := p.chain.Check(role, data)
 	if err != nil {
 		return broken(public, name, err)
+	}
+	if doc.Version > maxVersion {
+		return broken(public, name, fmt.Errorf("has version %d, which leaves none for the next one", doc.Version))
 	}
 	if role != Timestamp && doc.Version != version {
 		return broken(public, name, fmt.Errorf("says that it is version %d", doc.Version))

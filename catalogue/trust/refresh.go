@@ -88,6 +88,7 @@ func (r *refresh) state(dir string) (*State, error) {
 			Root: set.Root.Signed.Expires, Timestamp: set.Timestamp.Signed.Expires,
 			Snapshot: set.Snapshot.Signed.Expires, Targets: doc.Expires,
 		},
+		Signers: signersOf(set.Root),
 		trusted: &set, targets: doc, dir: dir, bins: map[Role]*bin{},
 	}, nil
 }

@@ -2,27 +2,14 @@ package trust
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
 
-// NewRoot makes and signs version 1 of a root: one key for each role, one
-// signature needed for each. Times are cut to whole seconds.
-func NewRoot(keys map[Role]Key, expires time.Time) ([]byte, error) {
-	root := emptyRoot(expires)
-	for _, role := range Roles {
-		key, ok := keys[role]
-		if !ok {
-			return nil, fmt.Errorf("making a root: no key for %s", role)
-		}
-		if err := root.Signed.AddKey(key.metadata, string(role)); err != nil {
-			return nil, fmt.Errorf("making a root: %w", err)
-		}
-	}
-	return sign(root, keys[Root])
-}
-
+// emptyRoot is version 1 of a root, without keys: one signature is needed for
+// each role. Times are cut to whole seconds.
 func emptyRoot(expires time.Time) *metadata.Metadata[metadata.RootType] {
 	root := metadata.Root(whole(expires))
 	root.Signed.ConsistentSnapshot = true
@@ -65,4 +52,16 @@ func follow(chain *Chain, opts PublishOptions) error {
 		return nil
 	}
 	return chain.Add(opts.Root)
+}
+
+// signersOf fingerprints who may sign each role.
+func signersOf(root *metadata.Metadata[metadata.RootType]) map[Role]string {
+	signers := map[Role]string{}
+	for _, role := range Roles {
+		if named := root.Signed.Roles[string(role)]; named != nil {
+			ids := slices.Sorted(slices.Values(named.KeyIDs))
+			signers[role] = Fingerprint(fmt.Appendf(nil, "%d %s", named.Threshold, ids))[:16]
+		}
+	}
+	return signers
 }

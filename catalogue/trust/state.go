@@ -24,6 +24,9 @@ import (
 type State struct {
 	Versions map[Role]int64
 	Expires  map[Role]time.Time
+	// Signers are fingerprints of who may sign a role: keys and threshold. When one
+	// changes, the versions of that role begin anew (TUF 1.0.31, section 5.3.11).
+	Signers map[Role]string
 
 	targets *Document
 

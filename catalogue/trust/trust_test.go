@@ -38,11 +38,14 @@ func newKeys(t testing.TB, dir string) map[Role]Key {
 
 func newRoot(t testing.TB, keys map[Role]Key) []byte {
 	t.Helper()
-	root, err := NewRoot(keys, start.AddDate(1, 0, 0))
-	if err != nil {
+	p, err := Propose(nil, start.AddDate(1, 0, 0))
+	for _, role := range Roles {
+		err = errors.Join(err, p.Add(role, keys[role].PublicKey))
+	}
+	if err = errors.Join(err, p.Sign(keys[Root])); err != nil {
 		t.Fatal(err)
 	}
-	return root
+	return bytesOf(t, p)
 }
 
 // nextRoot is version 2, with a new timestamp key, signed by the given root keys.

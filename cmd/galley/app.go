@@ -166,7 +166,10 @@ func (w *wanted) refuseWithdrawn(plan *deployer.Plan) error {
 // mark is what the history keeps of the catalogue.
 func (w *wanted) mark() deployer.CatalogueMark {
 	info := w.client.Info()
-	return deployer.CatalogueMark{Fingerprint: info.Fingerprint, Timestamp: info.Timestamp.Version, Snapshot: info.Snapshot.Version}
+	return deployer.CatalogueMark{
+		Fingerprint: info.Fingerprint, Timestamp: info.Timestamp.Version, Snapshot: info.Snapshot.Version,
+		TimestampSigners: info.Timestamp.Signers, SnapshotSigners: info.Snapshot.Signers,
+	}
 }
 
 // connect opens the app's server and refuses a catalogue that is older than one
@@ -178,7 +181,7 @@ func (w *wanted) connect(ctx context.Context) (*deployer.Engine, error) {
 		return nil, err
 	}
 	mark := w.mark()
-	seen, err := engine.Seen(ctx, mark.Fingerprint)
+	seen, err := engine.Seen(ctx, mark)
 	if err == nil && (seen.Timestamp > mark.Timestamp || seen.Snapshot > mark.Snapshot) {
 		err = fault.New(fault.Refused, "the catalogue (timestamp %d, snapshot %d) is older than one this swarm has seen (timestamp %d, snapshot %d)",
 			mark.Timestamp, mark.Snapshot, seen.Timestamp, seen.Snapshot)
