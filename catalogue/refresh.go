@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/catalogue/trust"

@@ -17,29 +17,44 @@ type catalogueCmd struct {
 	Init    catalogueInitCmd    `cmd:"" help:"Make keys and a galley-catalogue.yml."`
 	Build   catalogueBuildCmd   `cmd:"" help:"Build the unsigned catalogue from every version of every source."`
 	Sign    catalogueSignCmd    `cmd:"" help:"Check a built catalogue, sign it, and publish it to a folder."`
+	Refresh catalogueRefreshCmd `cmd:"" help:"Sign a new timestamp for a published catalogue."`
 	Publish cataloguePublishCmd `cmd:"" help:"Copy a signed catalogue to a folder or a registry, for readers."`
 	Verify  catalogueVerifyCmd  `cmd:"" help:"Check every file of a published catalogue."`
 	Show    catalogueShowCmd    `cmd:"" help:"Show a recipe or a version of it."`
 	Yank    catalogueYankCmd    `cmd:"" help:"Withdraw a version: the next build marks it, and operators are told."`
+	Keys    catalogueKeysCmd    `cmd:"" help:"Make keys, and change who may sign."`
 }
 
 type catalogueInitCmd struct {
-	Dir  string `arg:"" default:"." help:"Where to make them."`
-	Name string `help:"The catalogue's name (default: the folder's)." placeholder:"NAME"`
+	Dir             string   `arg:"" default:"." help:"Where to make them."`
+	Name            string   `help:"The catalogue's name (default: the folder's)." placeholder:"NAME"`
+	RootKey         []string `help:"Public half of a root key that was made on another machine; may be given again. No root key is made here then." placeholder:"FILE"`
+	RootThreshold   int      `default:"1" help:"How many root keys must sign." placeholder:"N"`
+	Passphrase      bool     `help:"Ask for a passphrase for the keys; without it they have none, unless a file or descriptor is given."`
+	passphraseFlags `embed:""`
 }
 
 func (catalogueInitCmd) Help() string {
 	return `Examples:
   galley catalogue init
   galley catalogue init catalogue --name our-coop
+  galley catalogue init --root-key ada.pub --root-key grace.pub --root-key mo.pub --root-threshold 2
 
 It writes galley-catalogue.yml, root.json, and a key for each role in keys/.
 Nothing is overwritten. Keep keys/root.pem away from the machine that publishes.`
 }
 
 // Run makes the files and prints the root's fingerprint.
-func (c *catalogueInitCmd) Run(s *streams) error {
-	made, err := catalogue.Init(c.Dir, catalogue.InitOptions{Name: c.Name})
+func (c *catalogueInitCmd) Run(s *streams, grammar *cli) error {
+	options := catalogue.InitOptions{Name: c.Name, RootKeys: c.RootKey, Threshold: c.RootThreshold}
+	if _, known := c.known(); known || c.Passphrase {
+		var err error
+		if options.Passphrase, err = c.choose(s, grammar.NoInput)("the keys"); err != nil {
+			return err
+		}
+		defer clear(options.Passphrase)
+	}
+	made, err := catalogue.Init(c.Dir, options)
 	if err != nil {
 		return err
 	}
@@ -48,8 +63,16 @@ func (c *catalogueInitCmd) Run(s *streams) error {
 	}
 	s.printf("config       %s\n", made.Config)
 	s.printf("keys         %s\n", made.Keys)
+	if made.Proposal != "" {
+		s.printf("proposed     %s\n", made.Proposal)
+		s.printf("next: galley catalogue keys sign, on the machine of each root key, with %s\n", made.Proposal)
+		return nil
+	}
 	s.printf("root         %s\n", made.Root)
 	s.printf("fingerprint  %s\n", made.Fingerprint)
+	if options.Passphrase == nil {
+		s.notef("galley: note: the keys have no passphrase; ssh-keygen -p -f %s gives one to the root's\n", filepath.Join(made.Keys, "root.pem"))
+	}
 	s.printf("next: name your sources in %s, then galley catalogue build\n", made.Config)
 	return nil
 }
@@ -192,6 +215,7 @@ type catalogueSignCmd struct {
 	Public          string `default:"public" help:"Folder to publish to; what is there and still needed is kept." placeholder:"DIR"`
 	Keys            string `help:"Folder of the keys (default: keys beside the configuration)." placeholder:"DIR"`
 	Root            string `help:"Root metadata (default: root.json beside the configuration)." placeholder:"FILE"`
+	passphraseFlags `embed:""`
 }
 
 func (catalogueSignCmd) Help() string {
@@ -205,7 +229,7 @@ the timestamp last: a reader sees the old catalogue or the new one.`
 }
 
 // Run signs and says what the metadata's versions are.
-func (c *catalogueSignCmd) Run(ctx context.Context, s *streams) error {
+func (c *catalogueSignCmd) Run(ctx context.Context, s *streams, grammar *cli) error {
 	config, err := catalogue.LoadConfig(c.Config)
 	if err != nil {
 		return err
@@ -217,10 +241,21 @@ func (c *catalogueSignCmd) Run(ctx context.Context, s *streams) error {
 	if c.Root == "" {
 		c.Root = filepath.Join(beside, "root.json")
 	}
-	signed, err := catalogue.Sign(ctx, catalogue.SignOptions{Build: c.Build, Public: c.Public, Keys: c.Keys, Root: c.Root, Expiry: config.Expiry})
+	signed, err := catalogue.Sign(ctx, catalogue.SignOptions{
+		Build: c.Build, Public: c.Public, Keys: c.Keys, Root: c.Root, Expiry: config.Expiry, Passphrase: c.unlock(s, grammar.NoInput),
+	})
 	if err != nil {
 		return err
 	}
+	if err := s.printSigned(signed); err != nil || s.json {
+		return err
+	}
+	s.printf("%s: %d files, %d written; root %s\n", c.Public, signed.Files, signed.Written, catalogue.ShortFingerprint(signed.Fingerprint))
+	return nil
+}
+
+// printSigned prints warnings, and the roles' metadata.
+func (s *streams) printSigned(signed *catalogue.Signed) error {
 	for _, warning := range signed.Warnings {
 		s.notef("galley: warning: %s\n", oneLine(warning))
 	}
@@ -235,11 +270,7 @@ func (c *catalogueSignCmd) Run(ctx context.Context, s *streams) error {
 		}
 		rows = append(rows, []string{role.Role, fmt.Sprint(role.Version), state, role.Expires.Format("2006-01-02")})
 	}
-	if err := s.table([]string{"ROLE", "VERSION", "STATE", "EXPIRES"}, rows); err != nil {
-		return err
-	}
-	s.printf("%s: %d files, %d written; root %s\n", c.Public, signed.Files, signed.Written, catalogue.ShortFingerprint(signed.Fingerprint))
-	return nil
+	return s.table([]string{"ROLE", "VERSION", "STATE", "EXPIRES"}, rows)
 }
 
 type catalogueVerifyCmd struct {

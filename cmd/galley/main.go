@@ -94,7 +94,7 @@ func newParser(grammar *cli, s *streams, exit func(int)) (*kong.Kong, error) {
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
 		kong.ShortUsageOnError(),
-		kong.Vars{"version": buildVersion()},
+		kong.Vars{"version": buildVersion(), "passphrase_variable": passphraseVariable},
 	)
 }
 
