@@ -89,15 +89,16 @@ func signAround(t *testing.T, publisher string, box KeyOptions, machines ...*mac
 		}
 		at = m.dir
 	}
-	// The last machine has the new root in place; the publisher gets it as a
-	// proposal that is whole.
-	must(t, os.Rename(filepath.Join(at, RootName), filepath.Join(at, ProposalName)))
-	carry(t, at, publisher, ProposalName)
-	must(t, os.Rename(filepath.Join(at, ProposalName), filepath.Join(at, RootName)))
+	// The last machine has the new root in place. It goes to the publisher's, where
+	// the proposal of before is still waiting.
+	box.Proposal = filepath.Join(at, RootName)
 	p, err := SignProposal(box)
 	must(t, err)
-	if !p.Installed || len(p.Added) != 0 {
-		t.Fatalf("at the publisher's: %+v", p)
+	if _, err := os.Stat(filepath.Join(publisher, ProposalName)); !p.Installed || len(p.Added) != 0 || !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("at the publisher's: %+v, the proposal of before: %v", p, err)
+	}
+	if _, err := os.Stat(box.Proposal); err != nil {
+		t.Fatalf("the last one's root: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -253,7 +254,31 @@ func install(opts KeyOptions, p *trust.Proposal, current []byte) (fingerprint st
 	if err := replaceFile(opts.Root, data); err != nil {
 		return "", err
 	}
-	return trust.Fingerprint(data), os.Remove(opts.Proposal)
+	return trust.Fingerprint(data), removeProposals(opts, p, current)
+}
+
+// removeProposals removes the proposal that is in place now, and the copy of it,
+// signed by fewer, that waited beside the root for the others. A file that has
+// another name, such as the root.json of the last one who signed, stays.
+func removeProposals(opts KeyOptions, p *trust.Proposal, current []byte) error {
+	waiting := opts
+	waiting.Proposal = filepath.Join(filepath.Dir(opts.Root), ProposalName)
+	if copied, err := readProposal(waiting, current); err == nil && copied.Same(p) {
+		if err := os.Remove(waiting.Proposal); err != nil {
+			return err
+		}
+	}
+	return removeProposal(opts)
+}
+
+func removeProposal(opts KeyOptions) error {
+	if filepath.Base(opts.Proposal) != ProposalName {
+		return nil
+	}
+	if err := os.Remove(opts.Proposal); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // ShowProposal reads what is proposed, for showing before it is signed. A run
@@ -269,7 +294,7 @@ func ShowProposal(opts KeyOptions) (*Proposed, error) {
 		return &Proposed{
 			File: opts.Proposal, Installed: true, Fingerprint: trust.Fingerprint(current),
 			Changes: []trust.RoleChange{}, Signatures: []trust.Signatures{}, Cautions: []string{}, Added: []string{},
-		}, os.Remove(opts.Proposal)
+		}, removeProposal(opts)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err := fault.New(fault.Unavailable, "nothing is proposed: there is no %s", opts.Proposal)

@@ -1,6 +1,8 @@
 package trust
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -93,6 +95,13 @@ func (p *Proposal) Expires() time.Time { return p.next.Signed.Expires }
 
 // Bytes is the file: a root metadata file, which is root.json once it is whole.
 func (p *Proposal) Bytes() ([]byte, error) { return p.next.ToBytes(false) }
+
+// Same tells whether two proposals say the same, whoever signed them.
+func (p *Proposal) Same(other *Proposal) bool {
+	mine, err := json.Marshal(p.next.Signed)
+	theirs, otherErr := json.Marshal(other.next.Signed)
+	return err == nil && otherErr == nil && bytes.Equal(mine, theirs)
+}
 
 // KeyIDs are the keys that the proposed root names for a role.
 func (p *Proposal) KeyIDs(role Role) []string {

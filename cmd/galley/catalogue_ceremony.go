@@ -146,12 +146,13 @@ func (keysSignCmd) Help() string {
 	return `Examples:
   galley catalogue keys sign
   galley catalogue keys sign /media/stick/root.proposed.json --keys /media/stick
+  galley catalogue keys sign /media/stick/root.json
 
 What the proposal changes is shown first. Every root key in the folder that has
 not signed signs. Once enough keys of the old root and of the new one have, the
-proposal becomes root.json, and the old one stays beside it as N.root.json; a
-machine without a root key only does that. Carry the proposal from one machine to
-the next; each needs its own root.json.`
+proposal becomes root.json, and the old one stays beside it as N.root.json. Carry
+the proposal from one machine to the next, and at last the new root.json to all of
+them: the same command puts it into place there, without a key.`
 }
 
 // Run shows the proposal, asks, and signs it.
@@ -189,6 +190,6 @@ func (c *keysSignCmd) Run(s *streams, grammar *cli) error {
 	}
 	s.printf("root         %s\n", options.Root)
 	s.printf("fingerprint  %s\n", signed.Fingerprint)
-	s.printf("next: galley catalogue sign publishes it\n")
+	s.printf("next: galley catalogue keys sign %s, on the other machines; galley catalogue sign publishes it\n", catalogue.RootName)
 	return nil
 }
