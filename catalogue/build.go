@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -84,14 +82,17 @@ func Build(ctx context.Context, cfg Config, opts BuildOptions) (_ *Report, err e
 
 // builder is one run.
 type builder struct {
-	cfg     Config
-	opts    BuildOptions
-	out     *output
-	ruleSet string
-	state   *state
-	reread  bool // the tree was read whole, so it may hold what nothing names
-	sources []*builtSource
-	images  images
+	cfg      Config
+	opts     BuildOptions
+	out      *output
+	ruleSet  string
+	state    *state
+	listDown bool // what a list names is not known
+	reread   bool // the tree was read whole, so it may hold what nothing names
+	sources  []*builtSource
+	lists    []ListReport
+	images   images
+	signers  allowedSigners
 
 	mu    sync.Mutex // guards what follows, and Progress
 	done  int
@@ -119,10 +120,9 @@ func (b *builder) run(ctx context.Context) (err error) {
 // buildSources builds all sources side by side. A failure that is not of one
 // source ends the run; what others finished is in place by then.
 func (b *builder) buildSources(ctx context.Context) error {
-	for _, s := range b.cfg.Sources {
+	for _, s := range b.expand(ctx) {
 		b.sources = append(b.sources, &builtSource{source: s, known: b.state.recipes[s.Name]})
 	}
-	slices.SortFunc(b.sources, func(x, y *builtSource) int { return strings.Compare(x.source.Name, y.source.Name) })
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4 * runtime.GOMAXPROCS(0))
 	for _, s := range b.sources {
@@ -144,6 +144,18 @@ func (b *builder) buildSources(ctx context.Context) error {
 	return group.Wait()
 }
 
+// expand reads the lists of sources.
+func (b *builder) expand(ctx context.Context) []Source {
+	sources, failures := b.cfg.Expand(ctx, ExpandOptions{Skipped: func(skip ListSkip) {
+		b.lists = append(b.lists, ListReport{Location: skip.Location, Skipped: skip.Name, Reason: skip.Reason})
+	}})
+	for _, failure := range failures {
+		b.listDown = true
+		b.lists = append(b.lists, ListReport{Location: failure.Location, Reason: cleanLine(failure.Err.Error(), maxLine)})
+	}
+	return sources
+}
+
 // finished takes a source's result over and shows progress.
 func (b *builder) finished(s *builtSource) {
 	b.mu.Lock()
@@ -158,8 +170,12 @@ func (b *builder) finished(s *builtSource) {
 }
 
 // retireSources withdraws what is published of recipes whose source is no longer
-// in the configuration: nobody looks after them.
+// in the configuration: nobody looks after them. While a list cannot be read
+// nobody knows whose that is.
 func (b *builder) retireSources() error {
+	if b.listDown {
+		return nil
+	}
 	wanted := map[string]bool{}
 	for _, s := range b.sources {
 		wanted[s.source.Name] = true
@@ -171,7 +187,7 @@ func (b *builder) retireSources() error {
 		s := &builtSource{source: Source{Name: name}, known: k}
 		s.report.Name = name
 		s.mark(map[string]bool{}, b.opts.Yanked[name], "its source is no longer in the configuration")
-		if err := b.writeRecipe(s, nil, nil); err != nil {
+		if err := b.writeRecipe(s, nil); err != nil {
 			return err
 		}
 		s.published()

@@ -76,6 +76,10 @@ func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	signer, err := s.signedBy(ctx, repo, v)
+	if err != nil {
+		return nil, refuse(err)
+	}
 	tree, err := repo.Tree(ctx, v.Commit)
 	if err != nil {
 		return nil, refuse(err)
@@ -91,6 +95,7 @@ func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.
 		return nil, refusef("there is no compose file at this version; expected one of %s", strings.Join(recipe.ComposeNames, ", "))
 	}
 	c := &candidate{entry: newEntry(s.source.Name, v, r), readme: r.Readme}
+	c.entry.Signer = signer
 	if c.entry.Lint, err = b.lint(ctx, s.source, r, past); err != nil {
 		return nil, err
 	}

@@ -131,6 +131,9 @@ func (s *publishSource) read(name string, limit int64) ([]byte, error) {
 // it, and one that changes in place must be what stands under its hash as well.
 func (s *publishSource) file(name string) ([]byte, error) {
 	data, err := s.read(name, s.sizes[name])
+	if errors.Is(err, disk.ErrTooLarge) {
+		return nil, s.changed(name) // it was listed with its size
+	}
 	if err != nil {
 		return nil, err
 	}

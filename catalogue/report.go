@@ -28,6 +28,7 @@ type Report struct {
 	Refused  int            `json:"refused"`  // versions
 	Moved    int            `json:"moved"`    // published versions whose tag moved
 	Sources  []SourceReport `json:"sources"`  // by name
+	Lists    []ListReport   `json:"lists"`
 	Requests Requests       `json:"requests"`
 	Files    Files          `json:"files"` // of the output
 }
@@ -50,6 +51,14 @@ type SourceReport struct {
 	// it stays.
 	Error   string  `json:"error"`
 	Seconds float64 `json:"seconds"` // until its files were read and linted
+}
+
+// ListReport is a list of sources that could not be read, or what one names and no
+// recipe comes of.
+type ListReport struct {
+	Location string `json:"location"`
+	Skipped  string `json:"skipped"` // a repository; "" when the list could not be read
+	Reason   string `json:"reason"`
 }
 
 // Withdrawn is a published version that is not for new deploys.
@@ -90,7 +99,7 @@ type Requests struct {
 func (b *builder) report(started time.Time) *Report {
 	r := &Report{
 		Schema: SchemaVersion, Name: b.cfg.Name, Output: b.opts.Output, Started: b.opts.Now.UTC().Truncate(time.Second),
-		Recipes: len(b.state.names()), Files: b.out.files(), Requests: b.images.requests(b.opts.Resolver.Stats()),
+		Recipes: len(b.state.names()), Lists: b.lists, Files: b.out.files(), Requests: b.images.requests(b.opts.Resolver.Stats()),
 	}
 	for _, s := range b.sources {
 		r.Refused += len(s.report.Refused)
@@ -115,6 +124,17 @@ func (i *images) requests(after registry.Stats) Requests {
 	}
 }
 
+// Down lists the lists of sources that could not be read.
+func (r *Report) Down() []ListReport {
+	var down []ListReport
+	for _, l := range r.Lists {
+		if l.Skipped == "" {
+			down = append(down, l)
+		}
+	}
+	return down
+}
+
 // Failed lists the sources that could not be read.
 func (r *Report) Failed() []SourceReport {
 	var failed []SourceReport
@@ -129,6 +149,7 @@ func (r *Report) Failed() []SourceReport {
 // fill puts empty lists where there are none, so that the JSON has no null.
 func (r *Report) fill() {
 	r.Sources = append([]SourceReport{}, r.Sources...)
+	r.Lists = append([]ListReport{}, r.Lists...)
 	for i := range r.Sources {
 		s := &r.Sources[i]
 		s.Published = append([]string{}, s.Published...)

@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/galley-coop/galley/recipe"
 	"github.com/galley-coop/galley/recipe/source"
+	"github.com/galley-coop/galley/recipe/source/signers"
 )
 
 // builtSource is one source in a run.
@@ -18,12 +20,14 @@ type builtSource struct {
 	known  *known // what is published of it, nil for nothing yet
 	report SourceReport
 	marked bool // a version was withdrawn, or is no longer
+	opened bool // its versions were looked at one by one
 
 	repository string // Recipe.Repository
-	listed     map[string]source.PeeledTag
-	inputs     string    // known.Inputs as they are now
-	forGood    []Refusal // what is refused for good
-	replaced   []string  // entries that another verdict made others of
+	listing    *source.Listing
+	signers    *signers.Signers // nil when tags need not be signed
+	inputs     string           // known.Inputs as they are now
+	forGood    []Refusal        // what is refused for good
+	replaced   []string         // entries that another verdict made others of
 }
 
 // refuse leaves a version out and says why. For good means that only another tag,
@@ -52,44 +56,54 @@ func (b *builder) buildSource(ctx context.Context, s *builtSource) error {
 	if !parsed.Local {
 		s.repository = cleanLine(parsed.URL, maxLine)
 	}
-	if s.listed, err = source.Remote(ctx, s.source.Location()); err != nil {
+	if s.listing, err = source.List(ctx, s.source.Location(), s.source.Options(b.opts.CacheDir)); err != nil {
 		return err
 	}
-	s.inputs = b.inputsOf(s)
-	fresh := s.compare()
+	if s.inputs, err = b.inputsOf(s); err != nil {
+		return err
+	}
 	s.mark(s.tags(), b.opts.Yanked[s.source.Name], "its tag was removed from the source")
-	if fresh || b.opts.Relint {
+	if s.fresh() || b.opts.Relint {
 		return b.buildVersions(ctx, s)
 	}
 	if s.known != nil {
 		s.report.Refused = s.known.Refused
 	}
-	return b.writeRecipe(s, nil, nil)
+	return b.writeRecipe(s, nil)
 }
 
 // inputsOf hashes what the verdict about a source's versions comes from, but for
 // what registries say.
-func (b *builder) inputsOf(s *builtSource) string {
+func (b *builder) inputsOf(s *builtSource) (string, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d %s %q %q %q %q\n", ledgerFormat, b.ruleSet, s.source.Name, s.source.Gate, s.source.Compose, b.cfg.Platforms)
-	for _, name := range slices.Sorted(maps.Keys(s.listed)) {
-		fmt.Fprintf(&text, "%q %s %s\n", name, s.listed[name].Tag, s.listed[name].Target)
+	if len(s.source.Signers) > 0 {
+		allowed, hash, err := b.signers.load(s.source.Signers)
+		if err != nil {
+			return "", err
+		}
+		s.signers = allowed
+		fmt.Fprintf(&text, "signers %s\n", hash)
 	}
-	return hashOf([]byte(text.String()))
+	for _, name := range slices.Sorted(maps.Keys(s.listing.Tags)) {
+		// Of a lightweight tag a local listing gives the commit as either.
+		fmt.Fprintf(&text, "%q %s\n", name, cmp.Or(s.listing.Tags[name].Tag, s.listing.Tags[name].Target))
+	}
+	return hashOf([]byte(text.String())), nil
 }
 
 func (s *builtSource) tags() map[string]bool {
 	tags := map[string]bool{}
-	for name := range s.listed {
+	for name := range s.listing.Tags {
 		tags[name] = true
 	}
 	return tags
 }
 
-// compare tells whether a tag is neither published as it is nor known to be
-// refused for good.
-func (s *builtSource) compare() (fresh bool) {
-	for name, tag := range s.listed {
+// fresh tells whether a tag is neither published as it is nor known to be refused
+// for good.
+func (s *builtSource) fresh() bool {
+	for name, tag := range s.listing.Tags {
 		release := s.release(name)
 		switch {
 		case release != nil && release.Tag == tag.Tag:
@@ -136,7 +150,7 @@ func (s *builtSource) published() {
 
 // buildVersions opens the repository and builds what is new in it.
 func (b *builder) buildVersions(ctx context.Context, s *builtSource) (err error) {
-	repo, err := source.Open(ctx, s.source.Location(), source.Options{CacheDir: b.opts.CacheDir})
+	repo, err := s.listing.Open(ctx, s.source.Options(b.opts.CacheDir))
 	if err != nil {
 		return err
 	}
@@ -145,15 +159,12 @@ func (b *builder) buildVersions(ctx context.Context, s *builtSource) (err error)
 	if err != nil {
 		return err
 	}
-	branch := ""
-	if name, err := repo.DefaultBranch(); err == nil {
-		branch = cleanLine(name, maxBranch)
-	}
 	built, err := b.buildAll(ctx, s, repo, versions)
 	if err != nil {
 		return err
 	}
-	return b.writeRecipe(s, built, &branch)
+	s.opened = true
+	return b.writeRecipe(s, built)
 }
 
 // buildAll builds the versions that are new. The rules see each version with the
@@ -215,27 +226,26 @@ func (b *builder) reportMoved(s *builtSource, release *knownRelease, v source.Ve
 }
 
 // writeRecipe writes a recipe's head with what was built of it, and its part of
-// recipes.json. branch is nil when the repository was not opened.
-func (b *builder) writeRecipe(s *builtSource, built []*candidate, branch *string) error {
+// recipes.json.
+func (b *builder) writeRecipe(s *builtSource, built []*candidate) error {
 	if s.known == nil && len(built)+len(s.forGood) == 0 {
 		return nil
 	}
 	if s.known == nil {
 		s.known = &known{}
 	}
-	if branch != nil {
+	if s.opened {
 		s.known.Refused, s.known.Inputs = s.forGood, s.inputs
 	}
-	if len(s.known.Releases)+len(built) == 0 || len(built) == 0 && !s.marked && (branch == nil || *branch == s.known.Branch) {
+	branch := s.branch()
+	if len(s.known.Releases)+len(built) == 0 || len(built) == 0 && !s.marked && branch == s.known.Branch {
 		return nil
 	}
 	r, entries, err := b.merge(s, built)
 	if err != nil {
 		return err
 	}
-	if branch != nil {
-		r.DefaultBranch = *branch
-	}
+	r.DefaultBranch = branch
 	data, err := encode(r, "")
 	if err == nil {
 		_, err = decodeRecipe(r.Name, data)
@@ -262,6 +272,14 @@ func (b *builder) writeRecipe(s *builtSource, built []*candidate, branch *string
 	return nil
 }
 
+// branch is the source's default branch, or what is known of it.
+func (s *builtSource) branch() string {
+	if s.listing == nil {
+		return s.known.Branch
+	}
+	return cleanLine(s.listing.DefaultBranch, maxBranch)
+}
+
 // merge puts what is published and what was built together, ascending. What the
 // newest version's README says describes the recipe.
 func (b *builder) merge(s *builtSource, built []*candidate) (*Recipe, []*Entry, error) {
@@ -274,7 +292,7 @@ func (b *builder) merge(s *builtSource, built []*candidate) (*Recipe, []*Entry, 
 		}
 		repository := r.Repository
 		r = before
-		if s.source.Location() != "" {
+		if s.listing != nil {
 			r.Repository = repository
 		}
 		for _, e := range entries {

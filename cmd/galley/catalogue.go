@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/galley-coop/galley/catalogue"
 	"github.com/galley-coop/galley/internal/fault"
@@ -87,9 +89,14 @@ type catalogueBuildCmd struct {
 	Build           string  `default:"build" help:"Folder to build into; replaced as a whole." placeholder:"DIR"`
 	Report          string  `help:"Write the run's report to a file, as JSON." placeholder:"FILE"`
 	Previous        *string `help:"Published catalogue to go on from when the build folder is empty (default: public, if it is there; '' for none)." placeholder:"DIR|URL"`
+	MaxRequests     int     `help:"Send no more than this to registries; the next build goes on (default: max_requests of the configuration, else no bound)." placeholder:"N"`
 	Relint          bool    `help:"Judge published versions again with today's rules."`
 	NoCache         bool    `help:"Ask registries for everything, also for what does not change."`
 }
+
+// learnedFor is how long a build that was killed, or that met a limit, may have
+// its answers used by the next one. One that ends well forgets them.
+const learnedFor = 24 * time.Hour
 
 func (catalogueBuildCmd) Help() string {
 	return `Examples:
@@ -110,9 +117,9 @@ func (c *catalogueBuildCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	options := registry.Options{Rewrites: config.Registries, Insecure: config.Insecure, UserAgent: "galley/" + buildVersion()}
+	options := registry.Options{Rewrites: config.Registries, Insecure: config.Insecure, UserAgent: "galley/" + buildVersion(), MaxRequests: int64(cmp.Or(c.MaxRequests, config.MaxRequests))}
 	if !c.NoCache {
-		options.CacheDir = cacheDir("registry")
+		options.CacheDir, options.Learned = cacheDir("registry"), learnedFor
 	}
 	resolver := registry.New(options)
 	defer resolver.Close()
@@ -136,7 +143,7 @@ func (c *catalogueBuildCmd) Run(ctx context.Context, s *streams) error {
 	} else {
 		err = s.printReport(report)
 	}
-	if err == nil && len(report.Failed())+report.Moved > 0 {
+	if err == nil && len(report.Failed())+len(report.Down())+report.Moved > 0 {
 		return answered{fault.No}
 	}
 	return err
@@ -185,6 +192,13 @@ func (s *streams) printReport(r *catalogue.Report) error {
 	}
 	if err := s.table([]string{"RECIPE", "PUBLISHED", "REFUSED", "NEWEST"}, rows); err != nil {
 		return err
+	}
+	for _, l := range r.Lists {
+		if l.Skipped == "" {
+			s.printf("failed: list %s: %s\n", l.Location, oneLine(l.Reason))
+			continue
+		}
+		s.notef("galley: note: %s of %s is left out: %s\n", l.Skipped, l.Location, oneLine(l.Reason))
 	}
 	for _, source := range r.Failed() {
 		s.printf("failed: %s: %s\n", source.Name, oneLine(source.Error))
@@ -242,7 +256,7 @@ func (c *catalogueSignCmd) Run(ctx context.Context, s *streams, grammar *cli) er
 		c.Root = filepath.Join(beside, "root.json")
 	}
 	signed, err := catalogue.Sign(ctx, catalogue.SignOptions{
-		Build: c.Build, Public: c.Public, Keys: c.Keys, Root: c.Root, Expiry: config.Expiry, Passphrase: c.unlock(s, grammar.NoInput),
+		Build: c.Build, Public: c.Public, Keys: c.Keys, Root: c.Root, Expiry: config.Expiry, Keep: config.Keep, Passphrase: c.unlock(s, grammar.NoInput),
 	})
 	if err != nil {
 		return err
