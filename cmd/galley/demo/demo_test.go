@@ -102,6 +102,9 @@ func whole(t *testing.T, tmp string) {
 	if !strings.Contains(rest, "demo: everything is removed again") {
 		t.Errorf("the demo does not say that it removed everything:\n%s", rest)
 	}
+	if !strings.Contains(out.String(), "\n  no findings in 2 targets\n") { // as the README shows it
+		t.Errorf("the sample recipes are not without findings:\n%s", out.String())
+	}
 }
 
 // hostAndFolder lists what the host has, and what is in the temporary folder.
