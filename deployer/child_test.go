@@ -57,7 +57,8 @@ func (r *rig) killDeploying() {
 		r.t.Fatal(err)
 	}
 	child := exec.Command(binary, "-test.run=^TestChildDeploys$", "-test.timeout=5m")
-	child.Env = append(os.Environ(), childHost+"="+r.lab.host, childRegistry+"="+r.lab.registry.Addr, childDomain+"="+r.domain)
+	// A child that is killed removes no temporary folder: they are in one of ours.
+	child.Env = append(os.Environ(), "TMPDIR="+r.t.TempDir(), childHost+"="+r.lab.host, childRegistry+"="+r.lab.registry.Addr, childDomain+"="+r.domain)
 	var said strings.Builder
 	child.Stdout, child.Stderr = &said, &said
 	if err := child.Start(); err != nil {
