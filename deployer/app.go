@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -101,6 +102,23 @@ func (a App) composeFiles(r *recipe.Recipe) []string {
 		}
 	}
 	return files
+}
+
+// CanRecord tells why Record would not do, before anything is deployed whose
+// version the env file then contradicts.
+func (a App) CanRecord() error {
+	path, err := filepath.EvalSymlinks(a.Path)
+	if err == nil {
+		var temp string
+		if temp, err = writeTemp(filepath.Dir(path), nil, 0o600); err == nil {
+			err = os.Remove(temp)
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("the deployed version could not be written to %s: %w", a.Path, err)
+		return fault.Hint(err, "let galley write to the env file's folder, or take another one with --dir; nothing was changed")
+	}
+	return nil
 }
 
 // Record writes the deployed version into the env file: TYPE=recipe:version. The

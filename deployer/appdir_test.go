@@ -250,6 +250,23 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+func TestCanRecord(t *testing.T) {
+	app := writeApp(t, "web.example.org", "TYPE=web\n")
+	if err := app.CanRecord(); err != nil {
+		t.Error(err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(app.Path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%v is beside the env file, %v", entries, err)
+	}
+	if err := os.RemoveAll(filepath.Dir(app.Path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.CanRecord(); err == nil || !strings.Contains(err.Error(), app.Path) || fault.HintOf(err) == "" {
+		t.Errorf("error = %v (%q), want one that names the file, with a hint", err, fault.HintOf(err))
+	}
+}
+
 func TestRecordKeepsOwnerAndLink(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")

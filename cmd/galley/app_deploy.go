@@ -120,6 +120,9 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 	if err := w.refuseWithdrawn(plan); err != nil && !c.AllowWithdrawn {
 		return err
 	}
+	if err := app.CanRecord(); err != nil {
+		return err
+	}
 	if !s.json {
 		if err := plan.Render(s.out, deployer.RenderOptions{Color: s.colour}); err != nil {
 			return err
@@ -147,7 +150,8 @@ func (c *appDeployCmd) deploy(ctx context.Context, s *streams, signals *signals,
 	kind, good := outcome.Kind()
 	if good {
 		if err := w.app.Record(w.entry.Version); err != nil {
-			return fault.Wrap(fault.Left, fmt.Errorf("the app runs %s, but its env file could not be written: %w", w.entry.Version, err))
+			err = fault.Wrap(fault.Left, fmt.Errorf("the app runs %s, but its env file could not be written: %w", w.entry.Version, err))
+			return fault.Hint(err, "write TYPE=%s:%s into %s", w.app.Recipe, w.entry.Version, w.app.Path)
 		}
 	}
 	if s.json {
