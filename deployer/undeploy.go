@@ -32,7 +32,7 @@ func (e *Engine) Undeploy(ctx context.Context, stack string, report func(Event))
 	}
 	if len(current.Services)+len(current.Configs)+len(ownNetworks(current)) == 0 {
 		err := fault.New(fault.Unavailable, "there is no stack %q on server %q", stack, e.Server)
-		return left, fault.Hint(err, "galley app ls shows what is deployed where")
+		return left, fault.Hint(err, "galley app ls lists the apps and their servers")
 	}
 	w := newWriter(e, current, lock, nil)
 	started := time.Now()
