@@ -78,3 +78,19 @@ func TestErrorForm(t *testing.T) {
 		}
 	}
 }
+
+func TestOneLine(t *testing.T) {
+	for given, want := range map[string]string{
+		"as it is":                          "as it is",
+		"  blanks\tand \r\n":                "blanks and",
+		"two errors\njoined":                "two errors; joined",
+		"what follows:\n  stands\n\nhere\n": "what follows: stands; here",
+		"\n\nlate":                          "late",
+		"esc\x1b[31m":                       "esc\ufffd[31m",
+		"":                                  "",
+	} {
+		if got := oneLine(given); got != want {
+			t.Errorf("oneLine(%q) = %q, want %q", given, got, want)
+		}
+	}
+}

@@ -163,8 +163,22 @@ func (s *streams) bug(args []string, cause any, stack []byte) int {
 }
 
 // oneLine folds an error into one line: error texts carry bytes from recipes,
-// registries and engines.
-func oneLine(s string) string { return visible(strings.Join(strings.Fields(s), " ")) }
+// registries and engines. Errors that were joined, a line each, stay apart.
+func oneLine(s string) string {
+	var folded strings.Builder
+	for line := range strings.Lines(s) {
+		line = strings.Join(strings.Fields(line), " ")
+		switch before := folded.String(); {
+		case line == "" || before == "":
+		case strings.ContainsAny(before[len(before)-1:], ":;,"): // it goes on
+			folded.WriteString(" ")
+		default:
+			folded.WriteString("; ")
+		}
+		folded.WriteString(line)
+	}
+	return visible(folded.String())
+}
 
 // visible replaces control characters, which a terminal would obey.
 func visible(s string) string {
