@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -92,5 +93,23 @@ func TestOneLine(t *testing.T) {
 		if got := oneLine(given); got != want {
 			t.Errorf("oneLine(%q) = %q, want %q", given, got, want)
 		}
+	}
+}
+
+func TestReaderThatHasEnough(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if code := Main([]string{"explain"}, strings.NewReader(""), writer, &said); code != exitPipe || said.Len() > 0 {
+		t.Errorf("code %d and %q, want %d and no word", code, said.String(), exitPipe)
+	}
+	if code := Main([]string{"lint", "nowhere"}, strings.NewReader(""), writer, &said); code != 3 || said.Len() == 0 {
+		t.Errorf("code %d and %q for what is not the pipe's fault, want 3 and an error", code, said.String())
 	}
 }

@@ -19,8 +19,12 @@ import (
 	"github.com/galley-coop/galley/internal/fault"
 )
 
-// exitBug is the code of a recovered panic: sysexits' EX_SOFTWARE.
-const exitBug = 70
+const (
+	// exitBug is the code of a recovered panic: sysexits' EX_SOFTWARE.
+	exitBug = 70
+	// exitPipe is what a shell says of a program that SIGPIPE ended.
+	exitPipe = 128 + 13
+)
 
 // cli is the grammar. One command has one type, in a file of its own.
 type cli struct {
@@ -132,6 +136,9 @@ func (s *streams) fail(err error) int {
 	var done answered
 	if errors.As(err, &done) {
 		return done.kind.ExitCode()
+	}
+	if s.nobodyReads(err) {
+		return exitPipe
 	}
 	code := fault.KindOf(err).ExitCode()
 	message, hint := oneLine(err.Error()), oneLine(fault.HintOf(err))
