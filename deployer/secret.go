@@ -61,8 +61,7 @@ func (e *Engine) CreateSecret(ctx context.Context, stack, name string, value []b
 		Data:        value,
 	})
 	if err != nil && isNameTaken(err) {
-		err := fmt.Errorf("secret %q exists already, and keeps its value", name)
-		return fault.Hint(err, "for a new value, raise its SECRET_…_VERSION in the app's env file")
+		return SecretExists(name)
 	}
 	if err != nil {
 		return fmt.Errorf("creating secret %q: %w", name, withoutValue(err))
@@ -91,4 +90,10 @@ func (e *Engine) RemoveSecret(ctx context.Context, state SecretState) error {
 		return fmt.Errorf("removing secret %q: %w", state.Name, err)
 	}
 	return nil
+}
+
+// SecretExists is the error for a secret that is there already: swarm changes none.
+func SecretExists(name string) error {
+	err := fault.New(fault.Unavailable, "secret %q exists already, and keeps its value", name)
+	return fault.Hint(err, "for a new value, raise its SECRET_…_VERSION in the app's env file")
 }

@@ -129,7 +129,7 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 		}
 	}
 	if !plan.Empty() && !c.Yes {
-		if err := s.confirm("Deploy this?", "--yes", grammar.NoInput); err != nil {
+		if err := s.confirm(ctx, "Deploy this?", "--yes", grammar.NoInput); err != nil {
 			return err
 		}
 	}

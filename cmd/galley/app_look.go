@@ -140,7 +140,7 @@ func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps
 	}
 	defer engine.Close()
 	if !c.Yes {
-		if err := s.confirm(fmt.Sprintf("Undeploy %s from %s?", app.Domain, app.Server), "--yes", grammar.NoInput); err != nil {
+		if err := s.confirm(ctx, fmt.Sprintf("Undeploy %s from %s?", app.Domain, app.Server), "--yes", grammar.NoInput); err != nil {
 			return err
 		}
 	}
@@ -151,7 +151,8 @@ func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps
 	if s.json {
 		return s.printJSON(left)
 	}
-	s.printf("%s is undeployed: %d services, %d configs, %d networks removed\n", app.Domain, len(left.Services), len(left.Configs), len(left.Networks))
+	s.printf("%s is undeployed: %s, %s, %s removed\n", app.Domain,
+		count(len(left.Services), "service"), count(len(left.Configs), "config"), count(len(left.Networks), "network"))
 	for _, name := range left.Volumes {
 		s.printf("left: volume %s\n", name)
 	}

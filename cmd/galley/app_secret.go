@@ -157,7 +157,10 @@ func (c *secretInsertCmd) Run(ctx context.Context, s *streams, grammar *cli, app
 	if err != nil {
 		return err
 	}
-	value, err := c.value(s, grammar.NoInput)
+	if state.Exists { // before anybody types a value for nothing
+		return deployer.SecretExists(state.Name)
+	}
+	value, err := c.value(ctx, s, grammar.NoInput)
 	if err != nil {
 		return err
 	}
@@ -173,18 +176,33 @@ func (c *secretInsertCmd) Run(ctx context.Context, s *streams, grammar *cli, app
 
 // value reads the secret from a file, a terminal without echo, or standard
 // input, whose last newline is not part of it.
-func (c *secretInsertCmd) value(s *streams, noInput bool) ([]byte, error) {
+func (c *secretInsertCmd) value(ctx context.Context, s *streams, noInput bool) ([]byte, error) {
 	if c.File != "" {
 		return readLimited(c.File, 1<<20)
 	}
 	if terminal, ok := s.in.(*os.File); ok && s.ask && !noInput {
-		fmt.Fprintf(s.err, "Value of %s: ", c.Secret)
-		value, err := term.ReadPassword(int(terminal.Fd()))
-		fmt.Fprintln(s.err)
-		return value, err
+		return s.askSecret(ctx, terminal, c.Secret)
 	}
 	value, err := io.ReadAll(io.LimitReader(s.in, 1<<20))
 	return bytes.TrimSuffix(value, []byte("\n")), err
+}
+
+// askSecret reads a line that is not echoed. After a ctrl-C the terminal echoes
+// again, which the read that is left alone would not see to.
+func (s *streams) askSecret(ctx context.Context, terminal *os.File, name string) ([]byte, error) {
+	fd := int(terminal.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the value: %w", err)
+	}
+	fmt.Fprintf(s.err, "Value of %s: ", name)
+	value, err := unlessCancelled(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	fmt.Fprintln(s.err)
+	if ctx.Err() != nil {
+		_ = term.Restore(fd, before) // best effort: the process ends
+		return nil, fault.New(fault.Interrupted, "no answer; nothing was changed")
+	}
+	return value, err
 }
 
 type secretLsCmd struct {
@@ -244,7 +262,7 @@ func (c *secretRmCmd) Run(ctx context.Context, s *streams, grammar *cli, apps *a
 		return fault.New(fault.Unavailable, "the swarm has no secret %q", state.Name)
 	}
 	if !c.Yes {
-		if err := s.confirm(fmt.Sprintf("Remove secret %s? Its value cannot be had again.", state.Name), "--yes", grammar.NoInput); err != nil {
+		if err := s.confirm(ctx, fmt.Sprintf("Remove secret %s? Its value cannot be had again.", state.Name), "--yes", grammar.NoInput); err != nil {
 			return err
 		}
 	}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
+	"github.com/galley-coop/galley/internal/fault"
 )
 
 // TestEveryCommandHasExamples walks the grammar: a command that does not show how
@@ -111,5 +113,21 @@ func TestReaderThatHasEnough(t *testing.T) {
 	}
 	if code := Main([]string{"lint", "nowhere"}, strings.NewReader(""), writer, &said); code != 3 || said.Len() == 0 {
 		t.Errorf("code %d and %q for what is not the pipe's fault, want 3 and an error", code, said.String())
+	}
+}
+
+func TestQuestionEndsWithCtrlC(t *testing.T) {
+	reader, writer := io.Pipe() // somebody who does not answer
+	defer writer.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var said bytes.Buffer
+	s := &streams{in: reader, err: &said, ask: true}
+	cancel()
+	if err := s.confirm(ctx, "Sure?", "--yes", false); fault.KindOf(err) != fault.Interrupted {
+		t.Errorf("error = %v, want one of the kind interrupted", err)
+	}
+	s = &streams{in: strings.NewReader("y\n"), err: &said, ask: true}
+	if err := s.confirm(t.Context(), "Sure?", "--yes", false); err != nil {
+		t.Errorf("a yes is refused: %v", err)
 	}
 }

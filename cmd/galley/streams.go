@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -73,6 +74,14 @@ func (s *streams) table(header []string, rows [][]string) error {
 	return nil
 }
 
+// count is a number with its noun, in the plural where it must be.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // status shows one line of progress on a terminal, over the last one, and
 // nothing elsewhere. An empty text clears it.
 func (s *streams) status(format string, args ...any) {
@@ -82,19 +91,41 @@ func (s *streams) status(format string, args ...any) {
 }
 
 // confirm asks a yes-or-no question. Without a terminal, or with --no-input, it
-// is refused with the flag that answers it.
-func (s *streams) confirm(question, flag string, noInput bool) error {
+// is refused with the flag that answers it. Ctrl-C is a no.
+func (s *streams) confirm(ctx context.Context, question, flag string, noInput bool) error {
 	if !s.ask || noInput {
 		err := fault.New(fault.Usage, "this needs a yes, and there is no terminal to ask on")
-		return fault.Hint(err, "look at the plan, then give %s", flag)
+		return fault.Hint(err, "look at what it would do, then give %s", flag)
 	}
 	fmt.Fprintf(s.err, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(s.in).ReadString('\n')
+	answer, err := unlessCancelled(ctx, func() (string, error) { return bufio.NewReader(s.in).ReadString('\n') })
 	if err != nil && answer == "" {
+		fmt.Fprintln(s.err)
 		return fault.New(fault.Interrupted, "no answer; nothing was changed")
 	}
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return fault.New(fault.Interrupted, "the answer was no; nothing was changed")
 	}
 	return nil
+}
+
+// unlessCancelled waits for someone at a terminal, which nothing but the end of
+// the process takes back: after a ctrl-C the read is left alone.
+func unlessCancelled[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		value, err := read()
+		answered <- answer{value, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
