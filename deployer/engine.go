@@ -57,7 +57,8 @@ func Connect(ctx context.Context, server string) (*Engine, error) {
 func open(ctx context.Context, server, where string, options []client.Opt) (*Engine, error) {
 	api, err := client.NewClientWithOpts(append(options, client.WithAPIVersionNegotiation())...)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to server %q: %w", server, err)
+		err = fmt.Errorf("connecting to server %q: %w", server, err)
+		return nil, fault.Hint(err, "expected an address like unix:///var/run/docker.sock or ssh://user@host")
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
