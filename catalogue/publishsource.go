@@ -130,12 +130,12 @@ func (s *publishSource) read(name string, limit int64) ([]byte, error) {
 // file reads any file of the source. One with its hash in the name must match
 // it, and one that changes in place must be what stands under its hash as well.
 func (s *publishSource) file(name string) ([]byte, error) {
-	data, err := s.read(name, s.sizes[name])
-	if errors.Is(err, disk.ErrTooLarge) {
-		return nil, s.changed(name) // it was listed with its size
+	data, err := s.dir.Read(name, s.sizes[name])
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrTooLarge) {
+		return nil, s.changed(name)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading %s in %q: %w", name, s.dir.Name(), err)
 	}
 	hash, isContent := contentHash(name)
 	if isContent && hashOf(data) != hash {
