@@ -39,12 +39,12 @@ func (r *Resolver) ResolveAll(ctx context.Context, refs []string, progress func(
 func (r *Resolver) each(ctx context.Context, refs []string, progress func(done, total int),
 	work func(ctx context.Context, key string, spellings []string) func(),
 ) {
-	byHost, spellings := group(refs)
+	byHost, spellings := r.group(refs)
 	batches := r.batches(byHost)
 	var mu sync.Mutex
 	done := 0
-	one := func(key string) {
-		report := work(withBatch(ctx, batches[key]), key, spellings[key])
+	one := func(order int, key string) {
+		report := work(withOrder(withBatch(ctx, batches[key]), order), key, spellings[key])
 		mu.Lock()
 		defer mu.Unlock()
 		report()
@@ -64,23 +64,25 @@ func (r *Resolver) each(ctx context.Context, refs []string, progress func(done, 
 	_ = hosts.Wait() // every failure is in its result
 }
 
-// eachOfHost works on the references of one host. The gate bounds requests;
-// this bounds goroutines.
-func (r *Resolver) eachOfHost(keys []string, one func(key string)) {
+// eachOfHost works on the references of one host. The gate bounds requests; this
+// bounds goroutines, of which there are more, so that one waits for every slot
+// that gets free.
+func (r *Resolver) eachOfHost(keys []string, one func(order int, key string)) {
 	var workers errgroup.Group
-	workers.SetLimit(r.opts.PerHost)
-	for _, key := range keys {
+	workers.SetLimit(2 * r.opts.PerHost)
+	for order, key := range keys {
 		workers.Go(func() error {
-			one(key)
+			one(order, key)
 			return nil
 		})
 	}
 	_ = workers.Wait()
 }
 
-// group sorts references by host, each distinct one once, in the order given,
-// with the spellings it came in. What cannot be parsed stands for itself.
-func group(refs []string) (byHost, spellings map[string][]string) {
+// group sorts references by the host that is asked, each distinct one once, in
+// the order given, with the spellings it came in. What cannot be asked for stands
+// for itself.
+func (r *Resolver) group(refs []string) (byHost, spellings map[string][]string) {
 	byHost, spellings = map[string][]string{}, map[string][]string{}
 	seen := map[string]bool{}
 	for _, ref := range refs {
@@ -89,8 +91,8 @@ func group(refs []string) (byHost, spellings map[string][]string) {
 		}
 		seen[ref] = true
 		key, host := ref, ""
-		if parsed, err := ParseReference(ref); err == nil {
-			key, host = parsed.String(), parsed.Domain
+		if parsed, repo, err := r.target(ref); err == nil {
+			key, host = parsed.String(), repo.RegistryStr()
 		}
 		if len(spellings[key]) == 0 {
 			byHost[host] = append(byHost[host], key)

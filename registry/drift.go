@@ -3,11 +3,8 @@ package registry
 import (
 	"cmp"
 	"context"
-	"errors"
-	"net/http"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // DriftState is how what a registry says now compares with what was published.
@@ -193,10 +190,4 @@ func without(a, b []Child) []Platform {
 		}
 	}
 	return list
-}
-
-// missing tells whether the registry answered that it does not have it.
-func missing(err error) bool {
-	var status *transport.Error
-	return errors.As(err, &status) && status.StatusCode == http.StatusNotFound
 }

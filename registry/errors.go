@@ -80,7 +80,10 @@ type (
 	// answerError: the answer came and must not be used.
 	answerError struct{ text string }
 	// digestError: bytes, or a claim about them, do not match a digest.
-	digestError struct{ text string }
+	digestError struct {
+		text    string
+		missing bool // what has the digest is not there
+	}
 	// limitError: the registry wants to be left alone for a while: it said so with
 	// a status, or its quota is spent, and nothing was sent.
 	limitError struct {
@@ -129,7 +132,7 @@ func badAnswer(format string, args ...any) error {
 }
 
 func badDigest(format string, args ...any) error {
-	return &digestError{fmt.Sprintf(format, args...)}
+	return &digestError{text: fmt.Sprintf(format, args...)}
 }
 
 // explain turns whatever went wrong into an *Error with its hint and exit code.

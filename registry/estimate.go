@@ -19,7 +19,8 @@ type HostEstimate struct {
 	References int
 	// Learned of them are answered without a request (Options.Learned).
 	Learned int
-	// Heads are needed for all others.
+	// Heads are needed for the others, but for those whose digest was learned while
+	// the facts about it were not.
 	Heads int
 	// New of these were never seen before.
 	New int
@@ -39,7 +40,7 @@ type HostEstimate struct {
 // References that cannot be asked for are left out.
 func (r *Resolver) Estimate(ctx context.Context, refs []string) []HostEstimate {
 	hosts, repositories := map[string]*HostEstimate{}, map[string]bool{}
-	_, spellings := group(refs)
+	_, spellings := r.group(refs)
 	for ref := range spellings {
 		parsed, repo, err := r.target(ref)
 		if err != nil {
@@ -64,6 +65,7 @@ type expectation int
 
 const (
 	costsNothing expectation = iota
+	costsFetch               // its digest was learned just now, and not the facts
 	costsHead                // its digest cannot change, and the facts are known
 	costsMoved               // seen before: GETs only if it moved
 	costsPinned              // never fetched: GETs for certain
@@ -72,8 +74,11 @@ const (
 
 // expect looks up what is known of a reference.
 func (r *Resolver) expect(ctx context.Context, ref Reference, asked string) expectation {
-	if _, ok := r.remembered(ctx, ref, asked); ok {
-		return costsNothing
+	if digest, ok := r.remembered(asked); ok {
+		if _, known := r.cache.get(ctx, digest); known {
+			return costsNothing
+		}
+		return costsFetch
 	}
 	digest := ref.Digest
 	if digest == "" {
@@ -98,12 +103,13 @@ func (h *HostEstimate) add(e expectation) (asked bool) {
 		h.Learned++
 		return false
 	}
-	h.Heads++
-	switch e {
-	case costsNew:
+	if e != costsFetch {
+		h.Heads++
+	}
+	if e == costsNew {
 		h.New++
-		h.Gets += leastGets
-	case costsPinned:
+	}
+	if e == costsNew || e == costsPinned || e == costsFetch {
 		h.Gets += leastGets
 	}
 	if e != costsHead {

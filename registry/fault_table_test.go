@@ -180,7 +180,11 @@ func TestFault(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			bad := tt.start(t)
-			_, err := resolveFaulty(t, bad)
+			timeout := 10 * time.Second
+			if tt.kind == Timeout {
+				timeout = 300 * time.Millisecond
+			}
+			_, err := resolveFaulty(t, bad, timeout)
 			e := wantError(t, err, tt.kind, tt.exit)
 			if !strings.Contains(err.Error(), tt.text) || !strings.Contains(fault.HintOf(err), tt.hint) {
 				t.Errorf("%q\nwith the hint %q\nwant %q\nwith the hint %q", err, fault.HintOf(err), tt.text, tt.hint)
@@ -198,9 +202,9 @@ func TestFault(t *testing.T) {
 }
 
 // resolveFaulty must end long before its context does.
-func resolveFaulty(t *testing.T, bad faulty) (Image, error) {
+func resolveFaulty(t *testing.T, bad faulty, timeout time.Duration) (Image, error) {
 	t.Helper()
-	r := resolverFor(t, func(o *Options) { o.Timeout = 500 * time.Millisecond })
+	r := resolverFor(t, func(o *Options) { o.Timeout = timeout })
 	r.wire.base.TLSClientConfig = bad.roots
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -223,7 +227,7 @@ func TestFaultOfAnIndex(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			reg := localregistry.StartT(t)
 			digest := reg.PushT(t, "team/web:1", pushed)
-			img, err := resolveFaulty(t, faulty{host: reg.Addr})
+			img, err := resolveFaulty(t, faulty{host: reg.Addr}, 10*time.Second)
 			if err != nil || img.Digest != digest || platforms(img) != "linux/amd64 linux/arm64" {
 				t.Fatalf("got %s with %s, %v, want %s with the two platforms", img.Digest, platforms(img), err, digest)
 			}

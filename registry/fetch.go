@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 
@@ -51,9 +52,8 @@ func (r *Resolver) fetch(ctx context.Context, repo name.Repository, ref Referenc
 // contradiction recognises a registry that names a digest for a tag and then
 // does not have it.
 func contradiction(err error, ref Reference, digest string) error {
-	var status *transport.Error
-	if ref.Digest == "" && digest != "" && errors.As(err, &status) && status.StatusCode == http.StatusNotFound {
-		return badDigest("says the tag is %s and does not have that", digest)
+	if ref.Digest == "" && digest != "" && missing(err) {
+		return &digestError{text: fmt.Sprintf("says the tag is %s and does not have that", digest), missing: true}
 	}
 	return err
 }
@@ -75,4 +75,14 @@ func (r *recording) over(get documents) documents {
 		r.docs[digest] = doc
 		return doc, nil
 	}
+}
+
+// missing tells whether the registry answered that it does not have it.
+func missing(err error) bool {
+	var digest *digestError
+	if errors.As(err, &digest) {
+		return digest.missing
+	}
+	var status *transport.Error
+	return errors.As(err, &status) && status.StatusCode == http.StatusNotFound
 }

@@ -18,17 +18,16 @@ const (
 // gate bounds the requests in flight to one host, and closes for as long as
 // the host asked to be left alone.
 type gate struct {
-	slots chan struct{}
-
-	mu    sync.Mutex
-	until time.Time
+	mu      sync.Mutex
+	free    int // slots
+	waiting queue
+	until   time.Time
 	// told is what the host said last, when heard; left is the estimate of what
 	// remains while more requests are in flight.
 	told     Quota
 	heard    time.Time // zero: nothing
 	left     int64
-	inFlight int           // of those that are counted
-	moved    chan struct{} // closed when one of them came back
+	inFlight int // of those that are counted
 }
 
 // pass is the leave to send one request.
@@ -38,9 +37,7 @@ type pass struct {
 	counted bool
 }
 
-func newGate(slots int) *gate {
-	return &gate{slots: make(chan struct{}, slots), moved: make(chan struct{})}
-}
+func newGate(slots int) *gate { return &gate{free: slots} }
 
 // enter waits until a request may be sent and returns its pass, to be handed
 // back after its answer was read. It gives up at once with a *limitError when
@@ -51,45 +48,50 @@ func (g *gate) enter(ctx context.Context, pull bool) (*pass, error) {
 		if err := g.waitOpen(ctx, pull); err != nil {
 			return nil, err
 		}
-		select {
-		case g.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		p, turn := g.admit(pull)
-		if p != nil {
+		p, w := g.admit(pull, orderOf(ctx))
+		switch {
+		case p != nil:
 			return p, nil
+		case w == nil:
+			continue // closed just now
 		}
-		// Closed while this request waited for its slot, or others in flight may
-		// use the last of the quota.
-		<-g.slots
-		if turn != nil {
-			select {
-			case <-turn:
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
+		select {
+		case <-w.turn:
+		case <-ctx.Done():
+			g.giveUp(w)
+			return nil, ctx.Err()
 		}
 	}
 }
 
-// admit gives a pass, or else a channel to wait for, or else neither: closed.
-func (g *gate) admit(pull bool) (*pass, <-chan struct{}) {
+// admit gives a pass, or else a place in the queue: because all slots are taken,
+// or because what is in flight may use the last of the quota. When the gate is
+// closed it gives neither.
+func (g *gate) admit(pull bool, order int) (*pass, *waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if wait, _ := g.closed(pull); wait > 0 {
 		return nil, nil
 	}
-	p := &pass{g: g, sent: time.Now()}
-	if g.counts(pull) {
-		if g.left <= 0 && g.inFlight > 0 {
-			return nil, g.moved
-		}
-		p.counted = true
+	counted := g.counts(pull)
+	if g.free == 0 || counted && g.left <= 0 && g.inFlight > 0 {
+		return nil, g.waiting.add(order)
+	}
+	g.free--
+	if counted {
 		g.left--
 		g.inFlight++
 	}
-	return p, nil
+	return &pass{g: g, sent: time.Now(), counted: counted}, nil
+}
+
+// giveUp leaves the queue, and hands a turn on that came at the same moment.
+func (g *gate) giveUp(w *waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.waiting.remove(w) {
+		g.waiting.wake(g.free)
+	}
 }
 
 // counts tells whether a request uses a quota that is known.
@@ -117,6 +119,11 @@ func (g *gate) waitOpen(ctx context.Context, pull bool) error {
 		g.mu.Lock()
 		wait, spent := g.closed(pull)
 		told := g.told
+		if wait > 0 {
+			// Whoever was woken does not take the slot: it is another's turn, and
+			// when the gate is closed to all, all have to learn it.
+			g.waiting.wake(g.free)
+		}
 		g.mu.Unlock()
 		if wait <= 0 {
 			return nil
@@ -168,14 +175,13 @@ func (p *pass) hear(q Quota) {
 
 // back frees the slot.
 func (p *pass) back() {
-	<-p.g.slots
 	p.g.mu.Lock()
 	defer p.g.mu.Unlock()
 	if p.counted {
 		p.g.inFlight--
-		close(p.g.moved)
-		p.g.moved = make(chan struct{})
 	}
+	p.g.free++
+	p.g.waiting.wake(p.g.free)
 }
 
 // quota is what the host said last, if it said anything.

@@ -39,11 +39,13 @@ const (
 type learned struct {
 	dir   string // "": in memory only
 	large int64  // rewritten from this size on; large when 0
-	once  sync.Once
 
-	mu    sync.Mutex
-	known map[string]answer
-	torn  bool // the file does not end in a line's end
+	mu      sync.Mutex
+	known   map[string]answer // nil: not read yet
+	begun   bool              // the file's end was looked at
+	torn    bool              // the file does not end in a line's end
+	pending []answer          // to be written
+	writing bool
 }
 
 // answer is one line of the journal.
@@ -55,9 +57,11 @@ type answer struct {
 
 // get finds the last answer about a reference, and its age.
 func (l *learned) get(ref string) (digest string, age time.Duration, ok bool) {
-	l.once.Do(l.load)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.known == nil {
+		l.load()
+	}
 	a, ok := l.known[ref]
 	if !ok {
 		return "", 0, false
@@ -66,24 +70,68 @@ func (l *learned) get(ref string) (digest string, age time.Duration, ok bool) {
 	return a.Digest, max(0, age), age > -maxSkew
 }
 
-// put keeps answers; those without a digest are forgotten.
+// put keeps answers; those without a digest are forgotten. While one caller
+// writes, the others leave theirs for it to write and go on.
 func (l *learned) put(answers ...answer) error {
-	l.once.Do(l.load)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.begin()
 	for _, a := range answers {
 		l.keep(a)
 	}
-	if l.dir == "" || len(answers) == 0 {
+	if l.dir == "" {
 		return nil
 	}
-	lines := linesOf(answers)
-	if l.torn {
-		lines = append([]byte("\n"), lines...)
+	l.pending = append(l.pending, answers...)
+	if l.writing {
+		return nil
 	}
-	err := l.add(lines)
-	l.torn = err != nil // it may have been written in part
-	return err
+	l.writing = true
+	defer func() { l.writing = false }()
+	var failed error
+	for len(l.pending) > 0 {
+		lines, torn := linesOf(l.pending), l.torn
+		l.pending = nil
+		l.mu.Unlock()
+		if torn {
+			lines = append([]byte("\n"), lines...)
+		}
+		err := l.add(lines)
+		l.mu.Lock()
+		l.torn = err != nil // it may have been written in part
+		failed = cmp.Or(failed, err)
+	}
+	return failed
+}
+
+// begin looks at the end of the file before the first line is added. A large
+// one is read, to be compacted.
+func (l *learned) begin() {
+	if l.begun {
+		return
+	}
+	l.begun = true
+	if l.dir == "" {
+		l.known = map[string]answer{}
+		return
+	}
+	f, err := os.Open(l.path())
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return
+	}
+	if l.known == nil && info.Size() >= cmp.Or(l.large, large) {
+		l.load()
+		return
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, info.Size()-1); err == nil {
+		l.torn = last[0] != '\n'
+	}
 }
 
 // add appends with a single write, which other processes' writes do not mix
@@ -103,6 +151,9 @@ func (l *learned) add(lines []byte) error {
 func (l *learned) path() string { return filepath.Join(l.dir, learnedName) }
 
 func (l *learned) keep(a answer) {
+	if l.known == nil {
+		return // it is in the file when that is read
+	}
 	if a.Digest == "" {
 		delete(l.known, a.Ref)
 		return
@@ -121,9 +172,7 @@ func linesOf(answers []answer) []byte {
 
 // load reads the journal. One that cannot be read is as good as none.
 func (l *learned) load() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.known = map[string]answer{}
+	l.begun, l.known = true, map[string]answer{}
 	if l.dir == "" {
 		return
 	}

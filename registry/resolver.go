@@ -70,6 +70,7 @@ type Resolver struct {
 	wire    *wire
 	cache   cache
 	learned learned
+	targets sync.Map // reference as written → target
 	puller  func() (*remote.Puller, error)
 
 	hits, unasked, cacheErrors atomic.Int64
@@ -126,11 +127,6 @@ func (r *Resolver) Resolve(ctx context.Context, ref string) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	asked := askedName(repo, parsed)
-	if img, ok := r.remembered(ctx, parsed, asked); ok {
-		r.unasked.Add(1)
-		return img, nil
-	}
 	img, err := r.resolve(ctx, repo, parsed)
 	for i := 0; i < 3 && gaveUp(err) && ctx.Err() == nil; i++ {
 		// Another caller, whose token request this one shared, did.
@@ -139,22 +135,16 @@ func (r *Resolver) Resolve(ctx context.Context, ref string) (Image, error) {
 	if err != nil {
 		return Image{}, explain(ctx, hostName(repo), parsed, err)
 	}
-	r.learn(answer{Ref: asked, Digest: img.Digest, At: time.Now().Unix()})
 	return img, nil
 }
 
-// remembered is the answer that was learned, when it is young enough and the
-// facts about its digest are at hand.
-func (r *Resolver) remembered(ctx context.Context, ref Reference, asked string) (Image, bool) {
+// remembered is the digest that was learned, when that is young enough.
+func (r *Resolver) remembered(asked string) (string, bool) {
 	if r.opts.Learned <= 0 {
-		return Image{}, false
+		return "", false
 	}
 	digest, age, ok := r.learned.get(asked)
-	if !ok || age >= r.opts.Learned {
-		return Image{}, false
-	}
-	known, ok := r.cache.get(ctx, digest)
-	return known.image(ref, digest), ok
+	return digest, ok && age < r.opts.Learned
 }
 
 // learn keeps answers. A journal that cannot be written makes the next run
@@ -189,19 +179,40 @@ func gaveUp(err error) bool {
 // Close ends idle connections. The Resolver stays usable.
 func (r *Resolver) Close() { r.wire.base.CloseIdleConnections() }
 
+// resolve takes what was learned, if that is wanted, and else asks. An answer is
+// kept before the facts are fetched: when a limit comes in between, the next run
+// needs no second HEAD.
 func (r *Resolver) resolve(ctx context.Context, repo name.Repository, ref Reference) (Image, error) {
+	asked := askedName(repo, ref)
+	if digest, ok := r.remembered(asked); ok {
+		if known, ok := r.cache.get(ctx, digest); ok {
+			r.unasked.Add(1)
+			return known.image(ref, digest), nil
+		}
+		got, err := r.fetch(ctx, repo, ref, digest)
+		if !missing(err) {
+			return got.facts.image(ref, got.digest), err
+		}
+		// It moved since, and the registry cleaned up.
+	}
 	digest, err := r.head(ctx, repo, ref)
 	if err != nil {
 		return Image{}, err
 	}
+	if digest != "" {
+		r.learn(answer{Ref: asked, Digest: digest, At: time.Now().Unix()})
+	}
 	if known, ok := r.cached(ctx, digest); ok {
 		return known.image(ref, digest), nil
 	}
-	fetched, err := r.fetch(ctx, repo, ref, digest)
+	got, err := r.fetch(ctx, repo, ref, digest)
 	if err != nil {
 		return Image{}, err
 	}
-	return fetched.facts.image(ref, fetched.digest), nil
+	if digest == "" {
+		r.learn(answer{Ref: asked, Digest: got.digest, At: time.Now().Unix()})
+	}
+	return got.facts.image(ref, got.digest), nil
 }
 
 // cached looks a digest up; one that HEAD did not tell is not known.

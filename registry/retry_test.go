@@ -155,7 +155,7 @@ func TestRateLimitHoldsTheWholeHostBack(t *testing.T) {
 			limited = time.Now()
 			return status(429, "Retry-After", "1")(w, req)
 		}
-		if next.IsZero() {
+		if !limited.IsZero() && next.IsZero() {
 			next = time.Now()
 		}
 		return false

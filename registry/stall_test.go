@@ -107,3 +107,93 @@ func TestGateThatClosesWhileWaitingForASlot(t *testing.T) {
 		}
 	})
 }
+
+func TestGateThatRunsDryTellsEveryone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(2)
+		last, err := g.enter(t.Context(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last.hear(Quota{Remaining: 1})
+		last.back()
+		if last, err = g.enter(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		const waiting = 9
+		answers := make(chan error, waiting)
+		for range waiting {
+			go func() {
+				_, err := g.enter(t.Context(), true)
+				answers <- err
+			}()
+		}
+		synctest.Wait() // all wait for what the last one hears
+		last.hear(Quota{Remaining: 0})
+		last.back()
+		for range waiting {
+			var limit *limitError
+			if err := <-answers; !errors.As(err, &limit) || !limit.spent {
+				t.Errorf("got %v, want the spent quota", err)
+			}
+		}
+	})
+}
+
+func TestGateServesWhatWasBegunFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1)
+		p, err := g.enter(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan int, 5)
+		for _, order := range []int{3, 1, 4, 2, 5} {
+			go func() {
+				p, err := g.enter(withOrder(t.Context(), order), false)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				served <- order
+				p.back()
+			}()
+			synctest.Wait()
+		}
+		p.back()
+		for want := 1; want <= 5; want++ {
+			if got := <-served; got != want {
+				t.Errorf("%d was served when %d was first", got, want)
+			}
+		}
+	})
+}
+
+func TestGateForgetsWhoGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1)
+		p, err := g.enter(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := make(chan error)
+		go func() {
+			_, err := g.enter(ctx, false)
+			gone <- err
+		}()
+		synctest.Wait()
+		cancel()
+		if err := <-gone; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want context.Canceled", err)
+		}
+		p.back()
+		if p, err = g.enter(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		p.back()
+		if g.free != 1 || len(g.waiting) != 0 {
+			t.Errorf("%d slots free and %d waiting, want 1 and 0", g.free, len(g.waiting))
+		}
+	})
+}

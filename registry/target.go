@@ -9,17 +9,34 @@ import (
 	"github.com/galley-coop/galley/internal/fault"
 )
 
-// target reads a reference that is to be asked for, and finds out where.
+// target is a reference that can be asked for, and where.
+type target struct {
+	ref  Reference
+	repo name.Repository
+	err  error
+}
+
+// target reads a reference that is to be asked for, and finds out where. What it
+// found is kept: reading costs more than it seems, and one reference is read at
+// several places.
 func (r *Resolver) target(ref string) (Reference, name.Repository, error) {
-	parsed, err := ParseReference(ref)
-	if err == nil {
-		err = parsed.check()
+	if known, ok := r.targets.Load(ref); ok {
+		t := known.(target)
+		return t.ref, t.repo, t.err
 	}
-	if err != nil {
-		return Reference{}, name.Repository{}, err
+	var t target
+	t.ref, t.err = ParseReference(ref)
+	if t.err == nil {
+		t.err = t.ref.check()
 	}
-	repo, err := r.repository(parsed)
-	return parsed, repo, err
+	if t.err == nil {
+		t.repo, t.err = r.repository(t.ref)
+	}
+	r.targets.Store(ref, t)
+	if t.err == nil {
+		r.targets.Store(t.ref.String(), t)
+	}
+	return t.ref, t.repo, t.err
 }
 
 // repository is where a reference is really asked for, after rewrites.
@@ -30,8 +47,10 @@ func (r *Resolver) repository(ref Reference) (name.Repository, error) {
 		return name.Repository{}, badRewrite(ref, rewritten)
 	}
 	// Parsed once more, for a replacement can be anything.
-	if parsed, err := ParseReference(rewritten); err != nil || parsed.Name() != rewritten {
-		return name.Repository{}, badRewrite(ref, rewritten)
+	if rewritten != ref.Name() {
+		if parsed, err := ParseReference(rewritten); err != nil || parsed.Name() != rewritten {
+			return name.Repository{}, badRewrite(ref, rewritten)
+		}
 	}
 	var opts []name.Option
 	if slices.Contains(r.opts.Insecure, host) {
