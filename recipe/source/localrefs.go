@@ -66,17 +66,23 @@ func listOpened(src Source, root string) (*Listing, error) {
 
 // localRefs is what gitrepository-layout(5) says of refs, read without go-git.
 type localRefs struct {
-	git    string // the work tree's own folder: HEAD
-	common string // what all work trees share: everything else
+	folders
 	tags   map[string]PeeledTag
 	packed []byte
 }
 
+// folders are where a repository's files are.
+type folders struct {
+	git    string // the work tree's own: HEAD
+	common string // what all work trees share: everything else
+}
+
 func readLocalRefs(root string) (*localRefs, error) {
-	r := &localRefs{tags: map[string]PeeledTag{}}
-	if err := r.findFolders(root); err != nil {
+	dirs, err := findFolders(root)
+	if err != nil {
 		return nil, err
 	}
+	r := &localRefs{folders: dirs, tags: map[string]PeeledTag{}}
 	config, err := readSmall(filepath.Join(r.common, "config"), maxGitConfig)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -107,32 +113,32 @@ func readLocalRefs(root string) (*localRefs, error) {
 
 // findFolders follows the .git file of a linked work tree or a submodule, and
 // what that shares with others.
-func (r *localRefs) findFolders(root string) error {
-	r.git = filepath.Join(root, ".git")
-	info, err := os.Stat(r.git)
+func findFolders(root string) (folders, error) {
+	f := folders{git: filepath.Join(root, ".git")}
+	info, err := os.Stat(f.git)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		r.git = root
+		f.git = root
 	case err != nil:
-		return err
+		return folders{}, err
 	case !info.IsDir():
-		text, err := readSmall(r.git, maxRefFile)
+		text, err := readSmall(f.git, maxRefFile)
 		if err != nil {
-			return err
+			return folders{}, err
 		}
 		to, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
 		if !ok {
-			return errUnusual
+			return folders{}, errors.New(".git file does not begin with gitdir")
 		}
-		r.git = beside(root, to)
+		f.git = beside(root, to)
 	}
-	r.common = r.git
-	text, err := readSmall(filepath.Join(r.git, "commondir"), maxRefFile)
+	f.common = f.git
+	text, err := readSmall(filepath.Join(f.git, "commondir"), maxRefFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return f, nil
 	}
-	r.common = beside(r.git, strings.TrimSpace(string(text)))
-	return err
+	f.common = beside(f.git, strings.TrimSpace(string(text)))
+	return f, err
 }
 
 func beside(dir, to string) string {

@@ -82,8 +82,11 @@ func clone(ctx context.Context, src Source, dir string, listed refList) error {
 	if _, err := git.PlainInit(dir, true); err != nil {
 		return fmt.Errorf("making a mirror of %q: %w", src, src.clean(err))
 	}
-	_, err := update(ctx, src, dir, listed)
-	return err
+	repo, err := update(ctx, src, dir, listed)
+	if err != nil {
+		return err
+	}
+	return repo.Close()
 }
 
 // update brings the mirror in dir to what the remote has, and opens it.
@@ -92,6 +95,7 @@ func update(ctx context.Context, src Source, dir string, listed refList) (*Repos
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = repo.Close() }() // what is returned is opened after it
 	if !repo.matches(listed) {
 		if listed, err = repo.fetch(ctx, listed); err != nil {
 			return nil, err
@@ -103,10 +107,14 @@ func update(ctx context.Context, src Source, dir string, listed refList) (*Repos
 	if err := repo.setHead(listed.head); err != nil {
 		return nil, err
 	}
-	if repo, err = openDir(src, dir); err != nil {
+	updated, err := openDir(src, dir)
+	if err != nil {
 		return nil, err
 	}
-	return repo, repo.complete()
+	if err := updated.complete(); err != nil {
+		return nil, errors.Join(err, updated.Close())
+	}
+	return updated, nil
 }
 
 // matches says whether the mirror's branches and tags are those listed.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/recipe"
@@ -34,10 +35,11 @@ func (r *Repository) read(h plumbing.Hash, limit func(plumbing.ObjectType) int64
 		return obj, err
 	}
 	// git may have repacked since the packs were listed: look once more.
-	if storer, ok := r.storer.(interface{ Reindex() }); ok {
-		storer.Reindex()
-		obj, err = r.readLocked(h, limit)
+	r.storer.Reindex()
+	for _, s := range r.borrowed {
+		s.Reindex()
 	}
+	obj, err = r.readLocked(h, limit)
 	if err != nil && !errors.Is(err, errTooLarge) {
 		err = r.corrupt(h, err)
 	}
@@ -46,9 +48,17 @@ func (r *Repository) read(h plumbing.Hash, limit func(plumbing.ObjectType) int64
 
 var errTooLarge = errors.New("object is too large")
 
-func (r *Repository) readLocked(h plumbing.Hash, limit func(plumbing.ObjectType) int64) (_ *plumbing.MemoryObject, err error) {
+func (r *Repository) readLocked(h plumbing.Hash, limit func(plumbing.ObjectType) int64) (obj *plumbing.MemoryObject, err error) {
 	defer catch(&err)
-	size, err := r.storer.EncodedObjectSize(h)
+	err = r.inStores(func(s *filesystem.ObjectStorage) (err error) {
+		obj, err = readFrom(s, h, limit)
+		return err
+	})
+	return obj, err
+}
+
+func readFrom(storer *filesystem.ObjectStorage, h plumbing.Hash, limit func(plumbing.ObjectType) int64) (*plumbing.MemoryObject, error) {
+	size, err := storer.EncodedObjectSize(h)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +66,7 @@ func (r *Repository) readLocked(h plumbing.Hash, limit func(plumbing.ObjectType)
 	if size > maxBlob {
 		return nil, fmt.Errorf("%w: %s has %d bytes, expected at most %d", errTooLarge, h, size, maxBlob)
 	}
-	stored, err := r.storer.EncodedObject(plumbing.AnyObject, h)
+	stored, err := storer.EncodedObject(plumbing.AnyObject, h)
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +112,14 @@ func (r *Repository) corrupt(h plumbing.Hash, err error) error {
 }
 
 // size is an object's size in bytes, as the storage claims it.
-func (r *Repository) size(h plumbing.Hash) (_ int64, err error) {
+func (r *Repository) size(h plumbing.Hash) (size int64, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer catch(&err)
-	size, err := r.storer.EncodedObjectSize(h)
+	err = r.inStores(func(s *filesystem.ObjectStorage) (err error) {
+		size, err = s.EncodedObjectSize(h)
+		return err
+	})
 	if err != nil {
 		return 0, r.corrupt(h, err)
 	}

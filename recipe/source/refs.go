@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -159,17 +160,16 @@ func (r *Repository) expand(digits string) (plumbing.Hash, error) {
 	return found, nil
 }
 
-func (r *Repository) withPrefix(prefix []byte) (_ []plumbing.Hash, err error) {
+func (r *Repository) withPrefix(prefix []byte) (found []plumbing.Hash, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer catch(&err)
-	storer, ok := r.storer.(interface {
-		HashesWithPrefix(prefix []byte) ([]plumbing.Hash, error)
-	})
-	if !ok {
-		return nil, nil
+	found, err = r.storer.HashesWithPrefix(prefix)
+	for _, s := range r.borrowed {
+		more, e := s.HashesWithPrefix(prefix)
+		found, err = append(found, more...), errors.Join(err, e)
 	}
-	return storer.HashesWithPrefix(prefix)
+	return found, err
 }
 
 func (r *Repository) unknown(rev string) error {

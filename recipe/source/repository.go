@@ -10,9 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-git/go-billy/v5"
+	"github.com/go-git/go-billy/v5/osfs"
 	git "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/storage"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 
 	"github.com/galley-coop/galley/internal/fault"
 )
@@ -52,7 +57,10 @@ type Repository struct {
 	temp   string // removed by Close
 
 	mu     sync.Mutex // guards storer: go-git's storage is not safe for concurrent use
-	storer storage.Storer
+	storer *filesystem.Storage
+	// borrowed are the objects of other repositories (objects/info/alternates),
+	// which go-git does not look at when it is asked for a size.
+	borrowed []*filesystem.ObjectStorage
 }
 
 // Open opens a local path or a file URL in place, and for any other location
@@ -90,15 +98,34 @@ func openLocal(src Source, parents bool) (*Repository, error) {
 // tree's .git may be a file that points elsewhere (linked work trees, submodules).
 func openDir(src Source, root string) (_ *Repository, err error) {
 	defer catch(&err)
-	opened, err := git.PlainOpenWithOptions(root, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	dirs, err := findFolders(root)
 	if err != nil {
 		return nil, src.explainOpen(err)
 	}
-	refs, err := readRefs(opened.Storer)
-	if err != nil {
-		return nil, src.explainOpen(fmt.Errorf("reading refs: %w", err))
+	storer := dirs.storage()
+	if _, err := git.Open(storer, nil); err != nil { // checks what kind of repository it is
+		return nil, src.explainOpen(errors.Join(err, storer.Close()))
 	}
-	return &Repository{source: src, root: root, refs: refs, storer: opened.Storer}, nil
+	refs, err := readRefs(storer)
+	if err != nil {
+		return nil, src.explainOpen(errors.Join(fmt.Errorf("reading refs: %w", err), storer.Close()))
+	}
+	return &Repository{source: src, root: root, refs: refs, storer: storer, borrowed: dirs.alternates(maxAlternates)}, nil
+}
+
+// maxOpenPacks is how many pack files of one repository are kept open. Opening
+// them anew for each object takes most of the time of reading small objects.
+const maxOpenPacks = 8
+
+// storage reads a repository as git.PlainOpen would.
+func (f folders) storage() *filesystem.Storage {
+	var common billy.Filesystem
+	if f.common != f.git {
+		common = osfs.New(f.common)
+	}
+	return filesystem.NewStorageWithOptions(
+		dotgit.NewRepositoryFilesystem(osfs.New(f.git), common), cache.NewObjectLRUDefault(),
+		filesystem.Options{MaxOpenDescriptors: maxOpenPacks})
 }
 
 // discover finds the folder to open. go-git's own search knows no bare
@@ -169,15 +196,22 @@ func (r *Repository) Root() string { return r.root }
 func (r *Repository) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	err := r.storer.Close()
+	for _, s := range r.borrowed {
+		err = errors.Join(err, s.Close())
+	}
+	if err != nil {
+		err = fmt.Errorf("closing git repository %q: %w", r.source, err)
+	}
 	if r.temp == "" {
-		return nil
+		return err
 	}
 	temp := r.temp
 	r.temp = ""
-	if err := os.RemoveAll(temp); err != nil {
-		return fmt.Errorf("removing temporary mirror: %w", err)
+	if gone := os.RemoveAll(temp); gone != nil {
+		err = errors.Join(err, fmt.Errorf("removing temporary mirror: %w", gone))
 	}
-	return nil
+	return err
 }
 
 // catch turns a panic of the git library over damaged data into an error: one

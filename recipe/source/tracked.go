@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/format/index"
-	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"github.com/galley-coop/galley/internal/fault"
 )
@@ -51,11 +50,7 @@ func (r *Repository) index() (_ *index.Index, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer catch(&err)
-	stored, ok := r.storer.(*filesystem.Storage)
-	if !ok {
-		return nil, errors.New("it is not on disk")
-	}
-	info, err := stored.Filesystem().Stat("index")
+	info, err := r.storer.Filesystem().Stat("index")
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return &index.Index{}, nil
@@ -64,7 +59,7 @@ func (r *Repository) index() (_ *index.Index, err error) {
 	case !info.Mode().IsRegular() || info.Size() > maxIndex:
 		return nil, fmt.Errorf("the index has %d bytes, expected a file of at most %d", info.Size(), maxIndex)
 	}
-	read, err := stored.Index()
+	read, err := r.storer.Index()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
