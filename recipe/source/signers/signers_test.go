@@ -3,10 +3,16 @@ package signers
 import (
 	"bytes"
 	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +46,33 @@ func TestSSHKeyTypes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A security key signs the application, its flags and its counter too
+// (PROTOCOL.u2f of OpenSSH); x/crypto puts these before the digest.
+func TestSSHSecurityKey(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire := ssh.Marshal(struct {
+		Type        string
+		Key         []byte
+		Application string
+	}{ssh.KeyAlgoSKED25519, public, "ssh:"})
+	payload := unsigned(version, made)
+	sum := sha512.Sum512([]byte(payload))
+	message := sha256.Sum256(ssh.Marshal(signedData{Magic: magic, Namespace: "git", Hash: "sha512", Digest: sum[:]}))
+	application := sha256.Sum256([]byte("ssh:"))
+	counter := []byte{1, 0, 0, 0, 7} // touched, for the seventh time
+	signed := slices.Concat(application[:], counter, message[:])
+	signature := ssh.Marshal(ssh.Signature{Format: ssh.KeyAlgoSKED25519, Blob: ed25519.Sign(private, signed), Rest: counter})
+	object := payload + armored(ssh.Marshal(sshsig{Magic: magic, Version: 1, PublicKey: wire, Namespace: "git", Hash: "sha512", Signature: signature}))
+	line := ssh.KeyAlgoSKED25519 + " " + base64.StdEncoding.EncodeToString(wire)
+	if _, err := parse(t, "ada "+line).Verify(version, []byte(object)); err != nil {
+		t.Error(err)
+	}
+	refused(t, parse(t, "ada "+line), strings.Replace(object, "publish", "Publish", 1), ErrInvalid, "did not sign this tag")
 }
 
 func TestSSHRefusals(t *testing.T) {
