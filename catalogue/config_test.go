@@ -192,7 +192,7 @@ func TestInitExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Sources) != 2 || len(cfg.Platforms) != 2 || len(cfg.Registries) != 1 || len(cfg.Insecure) != 1 {
+	if len(cfg.Sources) != 2 || len(cfg.Lists) != 2 || cfg.MaxRequests != 5000 || len(cfg.Platforms) != 2 || len(cfg.Registries) != 1 || len(cfg.Insecure) != 1 {
 		t.Errorf("example reads as %+v", cfg)
 	}
 }

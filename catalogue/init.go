@@ -212,7 +212,14 @@ sources: []
 #    name: matomo          # the last part of the address when left out
 #    compose: compose.yml  # the first known name when left out
 #    gate: error           # error, warning, info or off: findings that keep a version out
+#    signers: [allowed_signers]  # keys that must sign every tag: OpenSSH's format, or OpenPGP
 #  - path: ../recipes/traefik  # a local repository, relative to this file
+#  - folder: ../more-recipes   # every repository in a folder
+#    include: ["*"]            # names that are taken
+#    exclude: [test-*]         # and not taken
+#  - gitea: https://git.example.org/recipes  # an organisation of a Gitea or Forgejo server
+#    token_file: gitea-token   # an access token, in a file with mode 0600
+#    transport: https          # or ssh
 
 # Every image must have these; without any, what there is is taken.
 #platforms: [linux/amd64, linux/arm64]
@@ -223,6 +230,12 @@ sources: []
 
 # Registries that speak plain HTTP.
 #insecure: ["registry.internal:5000"]
+
+# How long files that nothing names any more stay published, for slow readers.
+#keep: 7d
+
+# The most requests that one build makes of registries.
+#max_requests: 5000
 
 # How long signatures are valid: a number and h, d, w or y.
 #expiry:

@@ -83,14 +83,24 @@ func (r *Repository) request(listed refList) (*packp.UploadPackRequest, error) {
 			request.Wants = append(request.Wants, hash)
 		}
 	}
+	request.Haves = r.haves(wanted)
+	return request, nil
+}
+
+// haves are what the mirror has: branches first, which lead to most of it.
+func (r *Repository) haves(wanted map[plumbing.Hash]bool) []plumbing.Hash {
+	var list []plumbing.Hash
 	had := map[plumbing.Hash]bool{}
-	for _, ref := range r.refs {
-		if hash := ref.Hash(); ref.Type() == plumbing.HashReference && !wanted[hash] && !had[hash] && len(had) < maxHaves {
-			had[hash] = true
-			request.Haves = append(request.Haves, hash)
+	for _, branches := range []bool{true, false} {
+		for name, ref := range r.refs {
+			hash := ref.Hash()
+			if name.IsBranch() == branches && !hash.IsZero() && !wanted[hash] && !had[hash] && len(list) < maxHaves {
+				had[hash] = true
+				list = append(list, hash)
+			}
 		}
 	}
-	return request, nil
+	return list
 }
 
 // writeRefs makes the mirror's branches and tags those listed, in one file: ten
