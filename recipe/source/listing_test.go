@@ -339,3 +339,22 @@ func BenchmarkRefs(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(dirs)), "µs/repository")
 }
+
+func FuzzPackedRefs(f *testing.F) {
+	hash := strings.Repeat("1", 40)
+	f.Add([]byte("# pack-refs with: peeled fully-peeled sorted \n" + hash + " refs/tags/1.0.0+1.0\n^" + hash + "\n"))
+	f.Add([]byte("^\n#\n \n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := &localRefs{tags: map[string]PeeledTag{}, packed: data}
+		if r.readPacked() != nil {
+			return
+		}
+		for name, tag := range r.tags {
+			for _, h := range []string{tag.Tag, tag.Target} {
+				if h != "" && !fullHash.MatchString(h) || tag == (PeeledTag{}) {
+					t.Errorf("%q is %v", name, tag)
+				}
+			}
+		}
+	})
+}

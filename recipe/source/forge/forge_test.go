@@ -291,3 +291,14 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
+
+func FuzzRead(f *testing.F) {
+	f.Add("application/json", "3", `<x>; rel="next"`, []byte(`[{"name":"a","clone_url":"https://h/a"}]`))
+	f.Add("text/html", "-1", "", []byte(`{}`))
+	f.Fuzz(func(t *testing.T, kind, total, link string, data []byte) {
+		header := http.Header{"Content-Type": {kind}, "X-Total-Count": {total}, "Link": {link}}
+		if a, err := read(header, data); err == nil && (a.total < -1 || a.size != len(data)) {
+			t.Errorf("%+v", a)
+		}
+	})
+}
