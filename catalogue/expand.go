@@ -125,7 +125,8 @@ func (l List) expand(ctx context.Context, opts ExpandOptions) expansion {
 	// A disk that is not mounted, or a token that lost its rights, looks like a list
 	// without anything, and not like a hundred recipes that were given up at once.
 	if e.err == nil && found == 0 {
-		e.err = fault.Hint(errors.New("there is no git repository in it"), "check the location, or take the list out")
+		e.err = fault.Hint(errors.New("there is no git repository in it"),
+			"check the location, or take the list out; a private organisation looks empty without a token")
 	}
 	e.dropTwins()
 	return e
