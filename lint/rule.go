@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -124,7 +125,7 @@ type Target struct {
 }
 
 // Pass is one rule's look at one target. It is made by the engine and used by
-// one goroutine.
+// one goroutine, until the rule's Check returns.
 type Pass struct {
 	Context context.Context
 	Recipe  *recipe.Recipe
@@ -190,15 +191,20 @@ type Service struct {
 }
 
 // Services lists the services of the base file and of every overlay, in the
-// order of the text. A service that an overlay changes is listed for both.
+// order of the text. A service that an overlay changes is listed for both. The
+// list is the same for all rules: it must not be changed.
 func (p *Pass) Services() []Service {
-	var services []Service
+	if p.shared.services != nil {
+		return p.shared.services
+	}
+	services := []Service{}
 	for _, d := range p.Recipe.Documents() {
 		for name, node := range d.Lookup("services").Pairs() {
 			services = append(services, Service{Name: name, Node: node, Document: d, Overlay: d != p.Recipe.Base})
 		}
 	}
-	return services
+	p.shared.services = slices.Clip(services)
+	return p.shared.services
 }
 
 // Model is the base merged with one overlay ("" for the base alone),

@@ -13,9 +13,10 @@ import (
 // merged models, which cost a hundred times what a rule costs, and whatever else
 // several rules want. It is used by one goroutine at a time.
 type shared struct {
-	recipe *recipe.Recipe
-	models map[string]modelOrError
-	facts  map[any]any
+	recipe   *recipe.Recipe
+	models   map[string]modelOrError
+	facts    map[any]any
+	services []Service // nil before they were asked for
 }
 
 // Once gives what work returns for a target, called for the first rule that asks

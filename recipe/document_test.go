@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,6 +235,51 @@ func BenchmarkPairsOfOneLargeMapping(b *testing.B) {
 	for b.Loop() {
 		for range d.Root().Pairs() {
 			continue
+		}
+	}
+}
+
+// TestPairsOfSmallAndLargeMappings: a small mapping is walked without the maps
+// that a large one needs, and gives the same.
+func TestPairsOfSmallAndLargeMappings(t *testing.T) {
+	small := "a: 1\nb: 2\na: 3\n\"<<\": 4\n? [x]\n: 5\nb: 6\nc:\n"
+	large := small
+	for i := range fewKeys {
+		large += fmt.Sprintf("more%d: 1\n", i)
+	}
+	list := func(text string) (found []string) {
+		for key, value := range ParseDocument("compose.yml", []byte(text)).Root().Pairs() {
+			found = append(found, fmt.Sprintf("%s=%s at %d", key, value.Text(), value.KeyRange().Start.Line))
+		}
+		return found
+	}
+	want := []string{"a=3 at 3", "b=6 at 7", "<<=4 at 4", "c= at 8"}
+	if got := list(small); !slices.Equal(got, want) {
+		t.Errorf("small: %q, want %q", got, want)
+	}
+	if got := list(large); !slices.Equal(got[:min(len(got), len(want))], want) {
+		t.Errorf("large: %q, want %q first", got, want)
+	}
+}
+
+// TestPlacesInScalars: where a value stands in the text as it is, and where it
+// has to be followed.
+func TestPlacesInScalars(t *testing.T) {
+	tests := []struct{ scalar, part, place string }{
+		{`plain:1`, "1", "1"}, {`'quoted:1'`, "1", "1"}, {`"quoted:1"`, "1", "1"},
+		{`'it''s:1'`, "1", "1"}, {`'it''s'`, "'", "''"}, {`"a\\b:1"`, "1", "1"}, {`"a\\b"`, `\`, `\\`},
+		{"\"a\\Lb\"", "b", "b"}, {"one\n  two", "two", "two"}, {"|\n  one\n  two", "two", "two"},
+		{"é:1", "1", "1"}, {`"\x41:1"`, "1", "1"}, {`"\x41:1"`, "A", `\x41`},
+	}
+	for _, test := range tests {
+		d := ParseDocument("compose.yml", []byte("key: "+test.scalar+"\n"))
+		n := d.Lookup("key")
+		at := strings.Index(n.Text(), test.part)
+		if at < 0 {
+			t.Fatalf("%s is %q, without %q", test.scalar, n.Text(), test.part)
+		}
+		if got := d.Text.Slice(n.Sub(at, at+len(test.part))); got != test.place {
+			t.Errorf("%q in %s is at %q, want %q", test.part, test.scalar, got, test.place)
 		}
 	}
 }

@@ -156,6 +156,15 @@ func merges(m *yaml.Node) []*yaml.Node {
 	return found
 }
 
+func hasMerge(m *yaml.Node) bool {
+	for i := 0; i < len(m.Content); i += 2 {
+		if isMerge(m.Content[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 func isMerge(k *yaml.Node) bool { return k.Value == "<<" && k.ShortTag() == "!!merge" }
 
 // resolve follows an alias to what it names.
@@ -173,8 +182,35 @@ func resolve(n *yaml.Node) *yaml.Node {
 // merged ones after the mapping's own. A key is yielded once.
 func (n Node) Pairs() iter.Seq2[string, Node] {
 	return func(yield func(string, Node) bool) {
-		if n.IsMap() {
+		switch {
+		case !n.IsMap():
+		case len(n.value.Content) <= 2*fewKeys && !hasMerge(n.value):
+			n.fewPairs(yield)
+		default:
 			n.pairs(n.value, map[string]bool{}, 0, yield)
+		}
+	}
+}
+
+// fewKeys is how many keys are compared with each other faster than put into a
+// map.
+const fewKeys = 24
+
+// fewPairs is pairs for a small mapping that merges nothing: almost all are.
+func (n Node) fewPairs(yield func(string, Node) bool) {
+	content := n.value.Content
+	for i := 0; i+1 < len(content); i += 2 {
+		first, last := i, i
+		for j := 0; j+1 < len(content) && content[i].Kind == yaml.ScalarNode; j += 2 {
+			if content[j].Value == content[i].Value && content[j].Kind == yaml.ScalarNode {
+				first, last = min(first, j), max(last, j)
+			}
+		}
+		if content[i].Kind != yaml.ScalarNode || first < i {
+			continue
+		}
+		if !yield(content[i].Value, Node{doc: n.doc, key: content[last], value: resolve(content[last+1])}) {
+			return
 		}
 	}
 }

@@ -36,20 +36,45 @@ func (n Node) Sub(from, to int) Range {
 	}
 	start, _, marks := n.doc.scan(n.value)
 	switch {
-	case marks == nil:
+	case !marks.known:
 		return n.Range()
-	case len(marks) == 0:
+	case marks.len() == 0:
 		return n.doc.Text.Range(start, start)
-	case from == len(marks):
-		return n.doc.Text.Range(marks[from-1].to, marks[from-1].to)
+	case from == marks.len():
+		return n.doc.Text.Range(marks.at(from-1).to, marks.at(from-1).to)
 	case from == to:
-		return n.doc.Text.Range(marks[from].from, marks[from].from)
+		return n.doc.Text.Range(marks.at(from).from, marks.at(from).from)
 	}
-	return n.doc.Text.Range(marks[from].from, marks[to-1].to)
+	return n.doc.Text.Range(marks.at(from).from, marks.at(to-1).to)
 }
 
 // mark is the stretch of text that one byte of a scalar's value comes from.
 type mark struct{ from, to int }
+
+// marks has a mark for each byte of a scalar's value, when known.
+type marks struct {
+	known bool
+	list  []mark // nil where value and text are the same bytes
+	// Of those: where the text starts, and how many they are.
+	start, same int
+}
+
+func (m marks) len() int { return max(m.same, len(m.list)) }
+
+func (m marks) at(i int) mark {
+	if m.list == nil {
+		return mark{m.start + i, m.start + i + 1}
+	}
+	return m.list[i]
+}
+
+// sameBytes are the marks of a value that stands in the text at offset as it is.
+func sameBytes(text []byte, offset int, value string) (marks, bool) {
+	if len(text)-offset < len(value) || string(text[offset:offset+len(value)]) != value || strings.IndexByte(value, '\n') >= 0 {
+		return marks{}, false
+	}
+	return marks{known: true, start: offset, same: len(value)}, true
+}
 
 func (d *Document) rangeOf(n *yaml.Node) Range {
 	from, to := d.extent(n, 0)
@@ -116,16 +141,16 @@ func (d *Document) skipProperties(at int) int {
 func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
 // scan follows a scalar through the text: its byte range, and a mark for each
-// byte of its value. The marks are nil where value and text cannot be matched;
-// the range is right even then.
-func (d *Document) scan(n *yaml.Node) (from, to int, marks []mark) {
+// byte of its value. The marks are unknown where value and text cannot be
+// matched; the range is right even then.
+func (d *Document) scan(n *yaml.Node) (from, to int, found marks) {
 	from = max(0, d.Text.Offset(Position{n.Line, n.Column}))
 	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 		from = d.skipProperties(from)
 		return d.scanBlock(from, n)
 	}
 	if n.Value == "" && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 {
-		return from, from, []mark{}
+		return from, from, marks{known: true}
 	}
 	from = d.skipProperties(from)
 	switch {
@@ -137,18 +162,21 @@ func (d *Document) scan(n *yaml.Node) (from, to int, marks []mark) {
 	return d.scanPlain(from, n.Value)
 }
 
-func (d *Document) scanPlain(from int, value string) (int, int, []mark) {
-	marks, end := follow(d.Text.Bytes, from, value, nil)
-	if marks == nil {
+func (d *Document) scanPlain(from int, value string) (int, int, marks) {
+	if found, ok := sameBytes(d.Text.Bytes, from, value); ok {
+		return from, from + len(value), found
+	}
+	found, end := follow(d.Text.Bytes, from, value, nil)
+	if !found.known {
 		end = from
 		for end < len(d.Text.Bytes) && d.Text.Bytes[end] != '\n' {
 			end++
 		}
 	}
-	return from, end, marks
+	return from, end, found
 }
 
-func (d *Document) scanQuoted(from int, value string, quote byte) (int, int, []mark) {
+func (d *Document) scanQuoted(from int, value string, quote byte) (int, int, marks) {
 	text := d.Text.Bytes
 	end := from + 1
 	for end < len(text) {
@@ -167,17 +195,22 @@ func (d *Document) scanQuoted(from int, value string, quote byte) (int, int, []m
 		break
 	}
 	end = min(end, len(text))
+	if end == from+1+len(value) && strings.IndexByte(value, '\\') < 0 {
+		if found, ok := sameBytes(text[:end], from+1, value); ok {
+			return from, min(end+1, len(text)), found
+		}
+	}
 	unescape := unescapeSingle
 	if quote == '"' {
 		unescape = unescapeDouble
 	}
-	marks, _ := follow(text[:end], from+1, value, unescape)
-	return from, min(end+1, len(text)), marks
+	found, _ := follow(text[:end], from+1, value, unescape)
+	return from, min(end+1, len(text)), found
 }
 
 // scanBlock covers | and > scalars, from the indicator to the end of the last
 // line that belongs to it.
-func (d *Document) scanBlock(from int, n *yaml.Node) (int, int, []mark) {
+func (d *Document) scanBlock(from int, n *yaml.Node) (int, int, marks) {
 	text := d.Text.Bytes
 	body := from
 	for body < len(text) && text[body] != '\n' {
@@ -210,59 +243,59 @@ func (d *Document) scanBlock(from int, n *yaml.Node) (int, int, []mark) {
 	lead := len(n.Value) - len(strings.TrimLeft(n.Value, "\n "))
 	inner := strings.TrimRight(n.Value[lead:], "\n")
 	followed, _ := follow(text[:end], first, inner, nil)
-	if followed == nil {
-		return from, end, nil
+	if !followed.known {
+		return from, end, marks{}
 	}
-	marks := make([]mark, 0, len(n.Value))
+	list := make([]mark, 0, len(n.Value))
 	for range lead {
-		marks = append(marks, mark{first, first})
+		list = append(list, mark{first, first})
 	}
-	marks = append(marks, followed...)
-	for len(marks) < len(n.Value) {
-		marks = append(marks, mark{end, end})
+	list = append(list, followed.list...)
+	for len(list) < len(n.Value) {
+		list = append(list, mark{end, end})
 	}
-	return from, end, marks
+	return from, end, marks{known: true, list: list}
 }
 
 // follow walks value and text side by side from offset. Blank in the value
 // matches any run of blanks in the text, since YAML folds lines. unescape reads
 // one escape at the start of its argument and tells its length and what it
 // stands for, or length 0.
-func follow(text []byte, offset int, value string, unescape func([]byte) (int, string)) ([]mark, int) {
-	marks := make([]mark, 0, len(value))
+func follow(text []byte, offset int, value string, unescape func([]byte) (int, string)) (marks, int) {
+	list := make([]mark, 0, len(value))
 	for i := 0; i < len(value); {
 		if offset >= len(text) {
-			return nil, offset
+			return marks{}, offset
 		}
 		if unescape != nil {
 			if size, means := unescape(text[offset:]); size > 0 {
 				if !strings.HasPrefix(value[i:], means) {
-					return nil, offset
+					return marks{}, offset
 				}
 				for range len(means) {
-					marks = append(marks, mark{offset, offset + size})
+					list = append(list, mark{offset, offset + size})
 				}
 				i, offset = i+len(means), offset+size
 				continue
 			}
 		}
 		if value[i] == text[offset] && text[offset] != '\n' {
-			marks = append(marks, mark{offset, offset + 1})
+			list = append(list, mark{offset, offset + 1})
 			i, offset = i+1, offset+1
 			continue
 		}
 		if !isBlank(text[offset]) || !isBlank(value[i]) && i > 0 && !isBlank(value[i-1]) {
-			return nil, offset
+			return marks{}, offset
 		}
 		for i < len(value) && isBlank(value[i]) {
-			marks = append(marks, mark{offset, offset})
+			list = append(list, mark{offset, offset})
 			i++
 		}
 		for offset < len(text) && isBlank(text[offset]) {
 			offset++
 		}
 	}
-	return marks, offset
+	return marks{known: true, list: list}, offset
 }
 
 func unescapeSingle(text []byte) (int, string) {
