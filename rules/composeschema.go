@@ -37,15 +37,21 @@ func composeIssuesOf(p *lint.Pass, d *recipe.Document) ([]issue, error) {
 		err    error
 	}
 	a := lint.Once(p, key{d}, func() answer {
-		issues, err := composeIssues(d)
+		issues, err := composeIssues(d, plainData(p, d))
 		return answer{issues, err}
 	})
 	return a.issues, a.err
 }
 
+// plainData is a document as a schema takes it, made once for all schemas.
+func plainData(p *lint.Pass, d *recipe.Document) any {
+	type key struct{ *recipe.Document }
+	return lint.Once(p, key{d}, d.Root().Any)
+}
+
 // composeIssues lists what the compose specification's schema finds in a
-// document. Values that hold variables are taken for whatever is wanted there.
-func composeIssues(d *recipe.Document) ([]issue, error) {
+// document, of which data is the plain form. Values that hold variables are taken for whatever is wanted there.
+func composeIssues(d *recipe.Document, data any) ([]issue, error) {
 	if !d.Root().IsMap() {
 		return nil, nil
 	}
@@ -53,7 +59,7 @@ func composeIssues(d *recipe.Document) ([]issue, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = compiled.Validate(d.Root().Any())
+	err = compiled.Validate(data)
 	var found *jsonschema.ValidationError
 	if !errors.As(err, &found) {
 		return nil, err

@@ -30,7 +30,7 @@ func checkStackSchema(p *lint.Pass) {
 			p.Skip(err.Error())
 			return
 		}
-		issues, err := stackIssues(d)
+		issues, err := stackIssues(d, plainData(p, d))
 		if err != nil {
 			p.Skip(err.Error())
 			return
@@ -43,11 +43,11 @@ func checkStackSchema(p *lint.Pass) {
 	}
 }
 
-func stackIssues(d *recipe.Document) ([]issue, error) {
+func stackIssues(d *recipe.Document, data any) ([]issue, error) {
 	if !d.Root().IsMap() {
 		return nil, nil
 	}
-	violations, err := schemas.ValidateValue(stackSchema, d.Root().Any())
+	violations, err := schemas.ValidateValue(stackSchema, data)
 	if err != nil {
 		return nil, err
 	}

@@ -13,12 +13,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
-	"math/big"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/xeipuuv/gojsonschema"
 )
@@ -41,34 +37,6 @@ func Names() []string {
 		names = append(names, strings.TrimSuffix(e.Name(), suffix))
 	}
 	return names
-}
-
-// compiled keeps each schema once it was asked for: compiling one costs about
-// as much as checking fifty documents.
-var compiled sync.Map // name → func() (*gojsonschema.Schema, error)
-
-// Compile gives the schema of that name, "stack" for stack.schema.json. It is
-// compiled at the first call and safe for concurrent use.
-func Compile(name string) (*gojsonschema.Schema, error) {
-	once, _ := compiled.LoadOrStore(name, sync.OnceValues(func() (*gojsonschema.Schema, error) {
-		return compile(name)
-	}))
-	return once.(func() (*gojsonschema.Schema, error))()
-}
-
-func compile(name string) (*gojsonschema.Schema, error) {
-	if !slices.Contains(Names(), name) {
-		return nil, fmt.Errorf("no schema %q; expected one of %s", name, strings.Join(Names(), ", "))
-	}
-	data, err := FS.ReadFile(name + suffix)
-	if err != nil {
-		return nil, fmt.Errorf("reading schema %q: %w", name, err)
-	}
-	schema, err := gojsonschema.NewSchema(gojsonschema.NewBytesLoader(data))
-	if err != nil {
-		return nil, fmt.Errorf("compiling schema %q: %w", name, err)
-	}
-	return schema, nil
 }
 
 // Violation is one place where a document is not what its schema wants.
@@ -116,15 +84,12 @@ func Validate(name string, doc []byte) ([]Violation, error) {
 // ValidateValue checks plain Go data: map[string]any, []any, string, bool, nil,
 // json.Number and Go's numbers. It saves the way through JSON text.
 func ValidateValue(name string, value any) ([]Violation, error) {
-	return validate(name, gojsonschema.NewRawLoader(plain(value)))
-}
-
-func validate(name string, doc gojsonschema.JSONLoader) ([]Violation, error) {
-	schema, err := Compile(name)
+	schema, err := compileOnce(variant{name, hasExtensions(value)})
 	if err != nil {
 		return nil, err
 	}
-	result, err := schema.Validate(doc)
+	value, _ = plain(value)
+	result, err := schema.Validate(gojsonschema.NewRawLoader(value))
 	if err != nil {
 		return nil, fmt.Errorf("checking against schema %q: %w", name, err)
 	}
@@ -167,38 +132,3 @@ var (
 	escapePointer   = strings.NewReplacer("~", "~0", "/", "~1")
 	unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
 )
-
-// plain makes numbers what gojsonschema takes for numbers. Those that JSON does
-// not have, infinities and NaN, and those with an exponent that exact arithmetic
-// refuses, become their text: a number that large is what no schema asks for.
-func plain(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		m := make(map[string]any, len(v))
-		for key, child := range v {
-			m[key] = plain(child)
-		}
-		return m
-	case []any:
-		list := make([]any, len(v))
-		for i, child := range v {
-			list[i] = plain(child)
-		}
-		return list
-	case int:
-		return json.Number(strconv.Itoa(v))
-	case int64, uint64:
-		return json.Number(fmt.Sprint(v))
-	case json.Number:
-		if _, ok := new(big.Rat).SetString(v.String()); !ok {
-			return v.String()
-		}
-	case float64:
-		text := strconv.FormatFloat(v, 'g', -1, 64)
-		if math.IsInf(v, 0) || math.IsNaN(v) {
-			return text
-		}
-		return json.Number(text)
-	}
-	return value
-}

@@ -153,3 +153,31 @@ func BenchmarkStack(b *testing.B) {
 		}
 	}
 }
+
+// TestExtensionsAreAllowedWhereTheyWere: documents without keys that start with
+// "x-" are checked by a schema that does not know of them, with the same answer.
+func TestExtensionsAreAllowedWhereTheyWere(t *testing.T) {
+	const service = `{"services": {"app": {"image": "a", "deploy": {"mode": 1, %s "replicas": -1}, "ports": [{"target": "x"}]}}}`
+	without, err := Validate("stack", []byte(strings.Replace(service, "%s", "", 1)))
+	if err != nil || len(without) < 3 {
+		t.Fatalf("violations %+v, error %v; expected three", without, err)
+	}
+	with, err := Validate("stack", []byte(strings.Replace(service, "%s", `"x-why": {"x": 1},`, 1)))
+	if err != nil || !slices.Equal(with, without) {
+		t.Errorf("violations %+v, error %v; expected %+v", with, err, without)
+	}
+	if found, err := Validate("stack", []byte(`{"services": {}, "y-why": 1}`)); err != nil || len(found) != 1 {
+		t.Errorf("violations %+v, error %v; expected one", found, err)
+	}
+}
+
+func TestPlainLeavesTheDocumentAlone(t *testing.T) {
+	inner := map[string]any{"n": 1, "s": "x"}
+	doc := map[string]any{"a": []any{inner, "y"}}
+	if _, err := ValidateValue("stack", doc); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := inner["n"].(int); !ok || len(inner) != 2 {
+		t.Errorf("the document became %v", doc)
+	}
+}
