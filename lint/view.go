@@ -28,6 +28,8 @@ type view struct {
 	// hides tells what is not to be seen; nil hides nothing. Both take paths of
 	// fsys.
 	hides func(name string, dir bool) bool
+	// listed is told what is in a folder, hidden or not; nil for nobody.
+	listed func(dir string, list []fs.DirEntry)
 }
 
 // Sub implements fs.SubFS.
@@ -112,6 +114,9 @@ func (v *view) Open(name string) (fs.File, error) {
 	if v.hides == nil && len(v.files) == 0 {
 		return v.fsys.Open(full)
 	}
+	if len(v.files) == 0 && !v.hides(full, false) {
+		return v.openSeen(name, full)
+	}
 	info, err := v.Stat(name)
 	if err != nil {
 		return nil, err
@@ -119,6 +124,28 @@ func (v *view) Open(name string) (fs.File, error) {
 	if !info.IsDir() {
 		return v.fsys.Open(full)
 	}
+	return v.openDir(name, info)
+}
+
+// openSeen opens what is not hidden, unless it is a folder: of that, what is in
+// it may be. To ask what it is before it is opened costs as much again on a disk.
+func (v *view) openSeen(name, full string) (fs.File, error) {
+	f, err := v.fsys.Open(full)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.IsDir() {
+		return f, nil
+	}
+	closing := f.Close()
+	if err = errors.Join(err, closing); err != nil {
+		return nil, err
+	}
+	return v.openDir(name, info)
+}
+
+func (v *view) openDir(name string, info fs.FileInfo) (fs.File, error) {
 	list, err := v.ReadDir(name)
 	if err != nil {
 		return nil, err
@@ -135,6 +162,9 @@ func (v *view) ReadDir(name string) ([]fs.DirEntry, error) {
 	list, err := fs.ReadDir(v.fsys, full)
 	if err != nil && !(errors.Is(err, fs.ErrNotExist) && v.holdsReplaced(full)) {
 		return nil, err
+	}
+	if v.listed != nil && err == nil {
+		v.listed(full, list)
 	}
 	if v.hides != nil {
 		list = slices.DeleteFunc(list, func(e fs.DirEntry) bool { return v.hides(path.Join(full, e.Name()), e.IsDir()) })

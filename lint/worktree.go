@@ -30,6 +30,7 @@ type workTree struct {
 
 	mu    sync.Mutex
 	repos map[string]*index // by folder of fsys; nil for none
+	plain map[string]bool   // folders that are known to be no repository
 	left  map[string]bool   // recipe files that were hidden
 	notes []string
 }
@@ -57,8 +58,18 @@ func (i *index) sees(name string) bool {
 
 // tracked is the view of a folder on disk without what git does not track there.
 func tracked(ctx context.Context, disk string, fsys fs.FS, given string) (*workTree, *view) {
-	w := &workTree{ctx: ctx, disk: disk, fsys: fsys, given: given, repos: map[string]*index{}, left: map[string]bool{}}
-	return w, &view{fsys: fsys, dir: ".", hides: w.hides}
+	w := &workTree{ctx: ctx, disk: disk, fsys: fsys, given: given, repos: map[string]*index{}, plain: map[string]bool{}, left: map[string]bool{}}
+	return w, &view{fsys: fsys, dir: ".", hides: w.hides, listed: w.listed}
+}
+
+// listed notes a folder that is no repository: it need not be looked for there.
+func (w *workTree) listed(dir string, list []fs.DirEntry) {
+	if slices.ContainsFunc(list, func(e fs.DirEntry) bool { return e.Name() == ".git" }) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.plain[dir] = true
 }
 
 // hides never hides a folder: git tracks files alone, and one without tracked
@@ -91,8 +102,8 @@ func (w *workTree) repo(dir string) *index {
 		return known
 	}
 	var found *index
-	switch _, err := fs.Lstat(w.fsys, path.Join(dir, ".git")); {
-	case err == nil:
+	switch {
+	case w.isRepo(dir):
 		found = w.open(dir)
 	case dir != ".":
 		found = w.repo(path.Dir(dir))
@@ -101,6 +112,14 @@ func (w *workTree) repo(dir string) *index {
 	}
 	w.repos[dir] = found
 	return found
+}
+
+func (w *workTree) isRepo(dir string) bool {
+	if w.plain[dir] {
+		return false
+	}
+	_, err := fs.Lstat(w.fsys, path.Join(dir, ".git"))
+	return err == nil
 }
 
 // open reads the index of the repository at a folder, or above the topmost one.

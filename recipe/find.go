@@ -29,31 +29,41 @@ const (
 // entered, links not followed. complete is false when the walk met its limits
 // or a folder that cannot be read.
 func Find(fsys fs.FS) (found []Location, complete bool) {
-	complete = true
-	seen := 0
-	err := fs.WalkDir(fsys, ".", func(name string, e fs.DirEntry, err error) error {
-		if seen++; seen > maxEntries {
-			complete = false
-			return fs.SkipAll
+	w := &walk{fsys: fsys, complete: true}
+	w.folder(".")
+	return w.found, w.complete
+}
+
+// walk is one Find. It lists each folder once: on a disk that is most of the time.
+type walk struct {
+	fsys     fs.FS
+	found    []Location
+	seen     int // entries
+	complete bool
+}
+
+func (w *walk) folder(dir string) {
+	if w.seen++; w.seen > maxEntries || strings.Count(dir, "/") >= maxDepth {
+		w.complete = false
+		return
+	}
+	entries, err := fs.ReadDir(w.fsys, dir)
+	if err != nil {
+		w.complete = false
+		return
+	}
+	w.found = append(w.found, locationsIn(w.fsys, dir, entries)...)
+	for _, e := range entries {
+		switch {
+		case w.seen > maxEntries:
+			w.complete = false
+			return
+		case !e.IsDir():
+			w.seen++
+		case !skipDir(e.Name()):
+			w.folder(path.Join(dir, e.Name()))
 		}
-		if err != nil {
-			complete = false
-			return fs.SkipDir
-		}
-		if !e.IsDir() {
-			return nil
-		}
-		if name != "." && skipDir(e.Name()) {
-			return fs.SkipDir
-		}
-		if strings.Count(name, "/") >= maxDepth {
-			complete = false
-			return fs.SkipDir
-		}
-		found = append(found, locationsIn(fsys, name)...)
-		return nil
-	})
-	return found, complete && err == nil
+	}
 }
 
 func skipDir(name string) bool { return name == "node_modules" || strings.HasPrefix(name, ".") }
@@ -63,11 +73,7 @@ func isYAML(name string) bool {
 	return (ext == ".yml" || ext == ".yaml") && !strings.HasPrefix(name, ".")
 }
 
-func locationsIn(fsys fs.FS, dir string) []Location {
-	entries, err := fs.ReadDir(fsys, dir)
-	if err != nil {
-		return nil
-	}
+func locationsIn(fsys fs.FS, dir string, entries []fs.DirEntry) []Location {
 	var found []Location
 	var names []string
 	for _, e := range entries {
@@ -120,31 +126,33 @@ func hasServices(fsys fs.FS, name string) bool {
 	return false
 }
 
+// maxOverlayDepth is how many folders below the base's overlays are looked for.
+const maxOverlayDepth = 5
+
 // overlayPaths lists the overlays of base, sorted: in its folder, and below it
-// in folders that have no compose file of their own.
-func overlayPaths(fsys fs.FS, base string) []string {
-	var found []string
+// in folders that have no compose file of their own. entries are of the root.
+func overlayPaths(fsys fs.FS, base string, entries []fs.DirEntry) []string {
 	dir := path.Dir(base)
-	_ = fs.WalkDir(fsys, dir, func(name string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil && e != nil && e.IsDir():
-			return fs.SkipDir
-		case err != nil:
-			return nil
-		case e.IsDir():
-			if name != dir && (skipDir(e.Name()) || ownCompose(fsys, name) || strings.Count(name, "/") > 4) {
-				return fs.SkipDir
-			}
-		case isOverlayOf(e.Name(), base):
-			found = append(found, name)
-		}
-		return nil
-	})
+	if dir != "." {
+		entries, _ = fs.ReadDir(fsys, dir) // of what cannot be read there are none
+	}
+	found := overlaysIn(fsys, base, dir, entries, 0)
 	slices.Sort(found)
 	return found
 }
 
-func ownCompose(fsys fs.FS, dir string) bool {
-	entries, err := fs.ReadDir(fsys, dir)
-	return err == nil && baseName(entries) != ""
+func overlaysIn(fsys fs.FS, base, dir string, entries []fs.DirEntry, depth int) (found []string) {
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		switch {
+		case !e.IsDir() && isOverlayOf(e.Name(), base):
+			found = append(found, name)
+		case e.IsDir() && !skipDir(e.Name()) && depth < maxOverlayDepth:
+			below, err := fs.ReadDir(fsys, name)
+			if err == nil && baseName(below) == "" {
+				found = append(found, overlaysIn(fsys, base, name, below, depth+1)...)
+			}
+		}
+	}
+	return found
 }

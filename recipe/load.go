@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -77,9 +78,9 @@ func Load(fsys fs.FS, opts Options) (*Recipe, error) {
 		base = baseName(entries)
 	}
 	if base != "" {
-		r.Base = r.document(base)
-		for _, name := range overlayPaths(fsys, base) {
-			if d := r.document(name); d != nil {
+		r.Base = r.document(base, entries)
+		for _, name := range overlayPaths(fsys, base, entries) {
+			if d := r.document(name, entries); d != nil {
 				r.Overlays = append(r.Overlays, d)
 			}
 		}
@@ -91,19 +92,30 @@ func Load(fsys fs.FS, opts Options) (*Recipe, error) {
 }
 
 func (r *Recipe) loadCompanions(entries []fs.DirEntry) {
-	if t := r.text(SampleName); t != nil {
-		r.Sample = ParseEnv(t)
-	}
-	if t := r.text(ScriptName); t != nil {
-		r.Script = ParseScript(t)
-	}
 	for _, e := range entries {
-		if !e.IsDir() && strings.EqualFold(e.Name(), ReadmeName) && r.Readme == nil {
-			if t := r.text(e.Name()); t != nil {
+		switch name := e.Name(); {
+		case name == NotesDir:
+			r.loadNotes()
+		case name == SampleName:
+			if t := r.text(name, entries); t != nil {
+				r.Sample = ParseEnv(t)
+			}
+		case name == ScriptName:
+			if t := r.text(name, entries); t != nil {
+				r.Script = ParseScript(t)
+			}
+		case !e.IsDir() && strings.EqualFold(name, ReadmeName) && r.Readme == nil:
+			if t := r.text(name, entries); t != nil {
 				r.Readme = ParseReadme(t)
 			}
 		}
 	}
+	if r.Name == "" && r.Sample != nil {
+		r.Name, _ = r.Sample.Recipe()
+	}
+}
+
+func (r *Recipe) loadNotes() {
 	notes, err := fs.ReadDir(r.fsys, NotesDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotDir) {
 		r.problem(NotesDir, err)
@@ -112,12 +124,9 @@ func (r *Recipe) loadCompanions(entries []fs.DirEntry) {
 		if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		if t := r.text(path.Join(NotesDir, e.Name())); t != nil {
+		if t := r.text(path.Join(NotesDir, e.Name()), nil); t != nil {
 			r.Notes = append(r.Notes, ParseNote(t))
 		}
-	}
-	if r.Name == "" && r.Sample != nil {
-		r.Name, _ = r.Sample.Recipe()
 	}
 }
 
@@ -191,25 +200,42 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%q is not a regular file", name)
 	}
-	f, err := fsys.Open(clean)
+	return readOpened(fsys, clean)
+}
+
+// readOpened reads what is known to be a regular file.
+func readOpened(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
-	if err != nil {
+	var data bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Size() <= MaxFileSize {
+		data.Grow(int(info.Size()) + bytes.MinRead) // as it asks for, so that it grows once
+	}
+	if _, err := data.ReadFrom(io.LimitReader(f, MaxFileSize+1)); err != nil {
 		return nil, err
 	}
-	if len(data) > MaxFileSize {
+	if data.Len() > MaxFileSize {
 		return nil, fmt.Errorf("%q is larger than %d bytes", name, MaxFileSize)
 	}
-	return data, nil
+	return data.Bytes(), nil
+}
+
+// readListed is readFile for what a list of the root has, which tells its kind.
+func readListed(fsys fs.FS, name string, entries []fs.DirEntry) ([]byte, error) {
+	at, ok := slices.BinarySearchFunc(entries, name, func(e fs.DirEntry, name string) int { return strings.Compare(e.Name(), name) })
+	if ok && entries[at].Type().IsRegular() {
+		return readOpened(fsys, name)
+	}
+	return readFile(fsys, name)
 }
 
 // text reads one of the recipe's files, nil when it is not there. What is there
-// and cannot be read is a problem.
-func (r *Recipe) text(name string) *Text {
-	data, err := readFile(r.fsys, name)
+// and cannot be read is a problem. entries are of the root.
+func (r *Recipe) text(name string, entries []fs.DirEntry) *Text {
+	data, err := readListed(r.fsys, name, entries)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -220,8 +246,8 @@ func (r *Recipe) text(name string) *Text {
 	return NewText(name, data)
 }
 
-func (r *Recipe) document(name string) *Document {
-	data, err := readFile(r.fsys, name)
+func (r *Recipe) document(name string, entries []fs.DirEntry) *Document {
+	data, err := readListed(r.fsys, name, entries)
 	if err != nil {
 		r.problem(name, err)
 		return nil

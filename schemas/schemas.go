@@ -84,7 +84,7 @@ func Validate(name string, doc []byte) ([]Violation, error) {
 // ValidateValue checks plain Go data: map[string]any, []any, string, bool, nil,
 // json.Number and Go's numbers. It saves the way through JSON text.
 func ValidateValue(name string, value any) ([]Violation, error) {
-	schema, err := compileOnce(variant{name, hasExtensions(value)})
+	schema, value, err := schemaFor(name, value)
 	if err != nil {
 		return nil, err
 	}

@@ -166,6 +166,13 @@ func TestExtensionsAreAllowedWhereTheyWere(t *testing.T) {
 	if err != nil || !slices.Equal(with, without) {
 		t.Errorf("violations %+v, error %v; expected %+v", with, err, without)
 	}
+	above, err := Validate("stack", []byte(strings.Replace(strings.Replace(service, "%s", "", 1), "{", `{"x-a": 1, "x-b": {"x-c": 2}, `, 1)))
+	if err != nil || !slices.Equal(above, without) {
+		t.Errorf("violations %+v, error %v; expected %+v", above, err, without)
+	}
+	if found, err := Validate("galley-config", []byte(`{"x-a": 1}`)); err != nil || len(found) != 1 {
+		t.Errorf("violations %+v, error %v; expected one: this schema takes no extensions", found, err)
+	}
 	if found, err := Validate("stack", []byte(`{"services": {}, "y-why": 1}`)); err != nil || len(found) != 1 {
 		t.Errorf("violations %+v, error %v; expected one", found, err)
 	}
