@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
+	"sync/atomic"
 
 	"github.com/galley-coop/galley/recipe"
 )
@@ -79,17 +79,23 @@ func Run(ctx context.Context, targets []Target, rules []Rule, opts Options) (*Re
 }
 
 // parallel calls work for 0 to n-1 on all processors. It starts nothing more
-// once ctx has ended, and returns the cause.
+// once ctx has ended, and returns the cause. One goroutine takes one place after
+// the other: a new one for each would grow its stack each time.
 func parallel(ctx context.Context, n int, work func(i int)) error {
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := 0; i < n && ctx.Err() == nil; i++ {
-		group.Go(func() error {
-			work(i)
-			return nil
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				work(i)
+			}
 		})
 	}
-	_ = group.Wait() // work returns nothing
+	group.Wait()
 	return context.Cause(ctx)
 }
 

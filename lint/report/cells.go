@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/galley-coop/galley/recipe"
 )
 
 // tabStop is the distance of tab stops in shown lines, in cells.
@@ -104,6 +106,34 @@ func (r rendered) cell(column int) int {
 }
 
 func (r rendered) width() int { return r.starts[len(r.starts)-1] }
+
+// clipped is what is shown of a line, and the cells from start to end in it: to the
+// line's end when end is on a line below.
+func clipped(source string, start, end recipe.Position) (shown string, from, to int) {
+	if len(source) <= widest && isPlain(source) { // a cell is a byte
+		from, to = max(0, min(start.Column-1, len(source))), min(end.Column-1, len(source))
+		if end.Line > start.Line {
+			to = len(source)
+		}
+		return source, from, max(to, from+1)
+	}
+	line := render(source, start.Column)
+	from, to = line.cell(start.Column), line.cell(end.Column)
+	if end.Line > start.Line {
+		to = line.width()
+	}
+	return line.clip(from, max(to, from+1))
+}
+
+// isPlain tells whether a line is printable ASCII and nothing else.
+func isPlain(line string) bool {
+	for i := range len(line) {
+		if line[i] < ' ' || line[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
 
 // clip cuts the line to what fits around the cells [from, to), which move with
 // it. A cut is marked.

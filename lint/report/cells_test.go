@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -11,7 +12,7 @@ import (
 // shownUnder gives the shown line and the one with the carets, without gutters.
 func shownUnder(t *testing.T, f lint.Finding) (line, carets string) {
 	t.Helper()
-	w := &writer{}
+	w := &writer{Buffer: new(bytes.Buffer)}
 	w.snippet(&f, 1)
 	if w.Len() == 0 {
 		return "", ""
@@ -116,7 +117,7 @@ func FuzzSnippet(f *testing.F) {
 		if strings.Contains(source, "\n") {
 			t.Skip("a source line has no line end")
 		}
-		w := &writer{}
+		w := &writer{Buffer: new(bytes.Buffer)}
 		w.snippet(&lint.Finding{Source: source, Start: pos(1, from), End: pos(1, to)}, 1)
 		for _, c := range w.String() {
 			if c != '\n' && unsafeRune(c) {

@@ -72,8 +72,12 @@ func indented(v any) ([]byte, error) {
 // escapeJSON escapes what JSON would allow in strings and a terminal would obey:
 // C1 controls and marks of direction. None is part of JSON's own syntax.
 func escapeJSON(data []byte) []byte {
-	out := make([]byte, 0, len(data))
+	out := make([]byte, 0, len(data)+len(data)/64)
 	for len(data) > 0 {
+		if n := printable(data); n > 0 {
+			out, data = append(out, data[:n]...), data[n:]
+			continue
+		}
 		r, size := utf8.DecodeRune(data)
 		switch {
 		case r == '\n' || r == utf8.RuneError || !unsafeRune(r):
@@ -86,4 +90,14 @@ func escapeJSON(data []byte) []byte {
 		data = data[size:]
 	}
 	return out
+}
+
+// printable is how many bytes at the start are ASCII that needs no look.
+func printable(data []byte) int {
+	for i, b := range data {
+		if (b < ' ' || b > '~') && b != '\n' {
+			return i
+		}
+	}
+	return len(data)
 }

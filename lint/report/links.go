@@ -59,8 +59,8 @@ func (o Options) fileLink(file string) string {
 // linked makes shown a hyperlink for terminals that know them; others show it
 // alone (the OSC 8 convention). Addresses are of url's making, so no byte of them
 // ends the sequence early.
-func (w *writer) linked(address, shown string) string {
-	if !w.opts.Links || address == "" {
+func linked(address, shown string) string {
+	if address == "" {
 		return shown
 	}
 	return "\x1b]8;;" + address + "\x1b\\" + shown + "\x1b]8;;\x1b\\"
