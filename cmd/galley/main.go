@@ -44,7 +44,10 @@ type cli struct {
 	Completion completionCmd `cmd:"" help:"Print the shell code that completes galley's commands."`
 }
 
-func main() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	collectLate()
+	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // Main runs one command line and returns its exit code. It is the whole program
 // without a process, for tests and for the demo.
