@@ -24,7 +24,8 @@ type shared struct {
 // who gets the value must not change it.
 func Once[T any](p *Pass, key any, work func() T) T {
 	if known, ok := p.shared.facts[key]; ok {
-		return known.(T)
+		value, _ := known.(T) // a nil interface is no T, and is what was made
+		return value
 	}
 	made := work()
 	if p.shared.facts == nil {

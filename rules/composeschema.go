@@ -14,20 +14,36 @@ import (
 
 	"github.com/galley-coop/galley/lint"
 	"github.com/galley-coop/galley/recipe"
+	"github.com/galley-coop/galley/schemas"
 )
 
+// specAddress is what the compose specification's schema is called while it is
+// compiled. The compiler takes schemas of json-schema.org for good; those of other
+// places it first checks against the schema of schemas, which takes as long as the
+// reading of a hundred compose files. A test checks this one.
+const specAddress = "https://json-schema.org/compose-spec.json"
+
 // composeSpec is the compose specification's schema, compiled at first use.
-var composeSpec = sync.OnceValues(func() (*jsonschema.Schema, error) {
+var composeSpec = sync.OnceValues(func() (*jsonschema.Schema, error) { return compileSpec(specAddress) })
+
+func compileSpec(address string) (*jsonschema.Schema, error) {
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(schema.Schema))
 	if err != nil {
 		return nil, fmt.Errorf("reading the compose specification's schema: %w", err)
 	}
 	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("file:///compose-spec.json", doc); err != nil {
+	if err := compiler.AddResource(address, doc); err != nil {
 		return nil, fmt.Errorf("reading the compose specification's schema: %w", err)
 	}
-	return compiler.Compile("file:///compose-spec.json")
-})
+	return compiler.Compile(address)
+}
+
+// Warm makes what rules would else make when they first run: compiled schemas. It
+// is worth a goroutine beside the reading of files, and may be left out.
+func Warm() {
+	_, _ = composeSpec() // S202 reports errors
+	_, _ = schemas.ValidateValue(stackSchema, nil)
+}
 
 // composeIssuesOf is composeIssues, once for all rules that want them.
 func composeIssuesOf(p *lint.Pass, d *recipe.Document) ([]issue, error) {

@@ -111,3 +111,10 @@ func TestIssuesAreBoundedAndTheSameEachTime(t *testing.T) {
 		expect(t, found(t, "S202", "compose.yml", compose.String()), first...)
 	}
 }
+
+// TestComposeSchemaIsASchema: it is compiled without this check.
+func TestComposeSchemaIsASchema(t *testing.T) {
+	if _, err := compileSpec("file:///compose-spec.json"); err != nil {
+		t.Error(err)
+	}
+}

@@ -91,6 +91,7 @@ func (c *lintCmd) Run(ctx context.Context, s *streams, grammar *cli) error {
 	if err != nil {
 		return err
 	}
+	go rules.Warm()
 	targets, closeTargets, err := c.load(ctx, s)
 	if err != nil {
 		return err
