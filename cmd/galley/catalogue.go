@@ -25,6 +25,7 @@ type catalogueCmd struct {
 	Show    catalogueShowCmd    `cmd:"" help:"Show a recipe or a version of it."`
 	Yank    catalogueYankCmd    `cmd:"" help:"Withdraw a version: the next build marks it, and operators are told."`
 	Keys    catalogueKeysCmd    `cmd:"" help:"Make keys, and change who may sign."`
+	Search  catalogueSearchCmd  `cmd:"" aliases:"ls" help:"Find recipes by words; without any, list them all."`
 }
 
 type catalogueInitCmd struct {
