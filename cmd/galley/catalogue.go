@@ -26,6 +26,7 @@ type catalogueCmd struct {
 	Yank    catalogueYankCmd    `cmd:"" help:"Withdraw a version: the next build marks it, and operators are told."`
 	Keys    catalogueKeysCmd    `cmd:"" help:"Make keys, and change who may sign."`
 	Search  catalogueSearchCmd  `cmd:"" aliases:"ls" help:"Find recipes by words; without any, list them all."`
+	Serve   catalogueServeCmd   `cmd:"" help:"Serve a published catalogue over HTTP, for trying it."`
 }
 
 type catalogueInitCmd struct {
