@@ -107,7 +107,7 @@ func entryChange(before, after *Entry) EntryChange {
 		Images:  imageChanges(before.Images, after.Images),
 	}
 	for _, image := range before.Images {
-		if now := after.Image(image.Reference); now != nil {
+		if now := after.Image(image.Reference); now != nil && now.Digest == image.Digest {
 			c.Fields = append(c.Fields, fieldChanges(image.fields(), now.fields())...)
 		}
 	}

@@ -14,7 +14,7 @@ func (d *Difference) Markdown() string {
 	fmt.Fprintf(&out, "# Changes of %s\n", markText(cmp.Or(d.After.Name, d.Before.Name, d.After.Location)))
 	if d.Same {
 		out.WriteString("\nNone.\n")
-	} else if d.Before.Name != d.After.Name {
+	} else if d.Before.Name != "" && d.Before.Name != d.After.Name {
 		fmt.Fprintf(&out, "\nThe catalogue was called %s.\n", markText(d.Before.Name))
 	}
 	if len(d.Broken) > 0 {
@@ -99,8 +99,15 @@ func imageTable(out *strings.Builder, images []ImageChange) {
 	}
 	out.WriteString("\n| Image | Before | Now |\n|---|---|---|\n")
 	for _, i := range images {
-		fmt.Fprintf(out, "| %s | %s | %s |\n", markCode(i.repository()), markCode(i.Before.text(wholeDigest)), markCode(i.After.text(wholeDigest)))
+		fmt.Fprintf(out, "| %s | %s | %s |\n", markCode(i.repository()), markPin(i.Before), markPin(i.After))
 	}
+}
+
+func markPin(p *Pin) string {
+	if p == nil {
+		return "none"
+	}
+	return markCode(p.text(wholeDigest))
 }
 
 // quote writes foreign text that may have markup of its own: it stays inside the

@@ -55,7 +55,7 @@ func (d *Difference) total() string {
 	}
 	text := fmt.Sprintf("%d added, %d removed, %d changed; %d recipes compared", len(d.Added), len(d.Removed), len(d.Changed), d.Compared)
 	if len(d.Broken) > 0 {
-		text += fmt.Sprintf("; %d changes that must never happen", len(d.Broken))
+		text += fmt.Sprintf("; must never happen: %d", len(d.Broken))
 	}
 	return text
 }
@@ -203,24 +203,43 @@ func (f FieldChange) text() string {
 	return a + " → " + b
 }
 
-func verdictText(v Verdict) string {
-	vetted := "not vetted"
+func vettedText(v Verdict) string {
 	if v.Vetted {
-		vetted = "vetted"
+		return "vetted (gate " + v.Gate + ")"
 	}
-	return fmt.Sprintf("%s (gate %s): %d errors, %d warnings, %d infos", vetted, v.Gate, v.Errors, v.Warnings, v.Infos)
+	return "not vetted (gate " + v.Gate + ")"
 }
 
+func verdictText(v Verdict) string {
+	return fmt.Sprintf("%s: %d errors, %d warnings, %d infos", vettedText(v), v.Errors, v.Warnings, v.Infos)
+}
+
+// text names what is another in the verdict.
 func (c LintChange) text() string {
-	text := verdictText(c.Before)
-	if after := verdictText(c.After); after != text {
-		text += " → " + after
+	a, b := c.Before, c.After
+	var parts []string
+	step := func(before, after any, what string) {
+		if before != after {
+			parts = append(parts, fmt.Sprintf("%v → %v%s", before, after, what))
+		}
 	}
-	if c.Before.RuleSet != c.After.RuleSet {
-		text += fmt.Sprintf("; rules %s → %s", cleanLine(c.Before.RuleSet, maxName), cleanLine(c.After.RuleSet, maxName))
+	step(vettedText(a), vettedText(b), "")
+	step(a.Errors, b.Errors, " errors")
+	step(a.Warnings, b.Warnings, " warnings")
+	step(a.Infos, b.Infos, " infos")
+	if n := without(b.Fingerprints, a.Fingerprints); n > 0 {
+		parts = append(parts, fmt.Sprintf("new findings: %d", n))
 	}
-	added, fixed := without(c.After.Fingerprints, c.Before.Fingerprints), without(c.Before.Fingerprints, c.After.Fingerprints)
-	return text + fmt.Sprintf("; %d new findings, %d gone", added, fixed)
+	if n := without(a.Fingerprints, b.Fingerprints); n > 0 {
+		parts = append(parts, fmt.Sprintf("findings gone: %d", n))
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "the same verdict")
+	}
+	if a.RuleSet != b.RuleSet {
+		parts = append(parts, "by "+cleanLine(b.RuleSet+" instead of "+a.RuleSet, maxName))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // without counts what is in a and not in b.
