@@ -78,7 +78,7 @@ func (c *catalogueDiffCmd) print(s *streams, d *catalogue.Difference) (err error
 		err = d.Render(s.out, s.colour)
 	}
 	if n := len(d.Broken); n > 0 {
-		s.notef("galley: warning: %d changes of what is published, which must never happen\n", n)
+		s.notef("galley: warning: what is published changed in %d places, which must never happen\n", n)
 	}
 	if err == nil && !d.Same {
 		return answered{fault.No}
