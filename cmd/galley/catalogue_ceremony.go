@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"github.com/galley-coop/galley/catalogue"
 	"github.com/galley-coop/galley/catalogue/trust"
 )
@@ -156,7 +157,7 @@ them: the same command puts it into place there, without a key.`
 }
 
 // Run shows the proposal, asks, and signs it.
-func (c *keysSignCmd) Run(s *streams, grammar *cli) error {
+func (c *keysSignCmd) Run(ctx context.Context, s *streams, grammar *cli) error {
 	options, err := c.options()
 	if err != nil {
 		return err
@@ -170,7 +171,7 @@ func (c *keysSignCmd) Run(s *streams, grammar *cli) error {
 		s.printProposed(shown)
 	}
 	if !shown.Installed && !c.Yes {
-		if err := s.confirm("sign this root?", "--yes", grammar.NoInput || s.json); err != nil {
+		if err := s.confirm(ctx, "sign this root?", "--yes", grammar.NoInput || s.json); err != nil {
 			return err
 		}
 	}
