@@ -98,7 +98,8 @@ func keyRole(named trust.RoleKeys, ring *trust.Keyring, expires map[trust.Role]t
 	return role
 }
 
-// expiryOf tells when published metadata expires. It reads, and does not verify.
+// expiryOf tells when published metadata expires; targets do when the first of
+// their bins does. It reads, and does not verify.
 func expiryOf(public string) (map[trust.Role]time.Time, error) {
 	expires := map[trust.Role]time.Time{}
 	dir, err := disk.Open(public)
@@ -109,22 +110,44 @@ func expiryOf(public string) (map[trust.Role]time.Time, error) {
 		return nil, fmt.Errorf("reading what is published: %w", err)
 	}
 	defer dir.Close()
-	version := int64(0)
-	for _, step := range []struct{ role, next trust.Role }{{trust.Timestamp, trust.Snapshot}, {trust.Snapshot, trust.Targets}, {trust.Targets, ""}} {
-		data, err := dir.Read(trust.Name(step.role, version), trust.MaxLength(step.role))
+	names := map[string]trust.File{"timestamp.json": {}}
+	for _, role := range []trust.Role{trust.Timestamp, trust.Snapshot, trust.Targets} {
+		doc, err := publishedDocument(dir, role, names)
 		if errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading what is published in %q: %s %w", public, step.role, err)
+			return nil, err
 		}
-		doc, err := trust.Parse(step.role, data)
-		if err != nil {
-			return nil, fault.New(fault.Refused, "what is published in %q: %s %w", public, step.role, err)
+		expires[role] = doc.Expires
+		if role != trust.Targets {
+			names = doc.Files
+			continue
 		}
-		expires[step.role], version = doc.Expires, doc.Files[string(step.next)+".json"].Version
+		for _, bin := range doc.Bins() {
+			doc, err := publishedDocument(dir, bin, names)
+			if err != nil {
+				return nil, err
+			}
+			if doc.Expires.Before(expires[trust.Targets]) {
+				expires[trust.Targets] = doc.Expires
+			}
+		}
 	}
 	return expires, nil
+}
+
+func publishedDocument(dir *disk.Dir, role trust.Role, names map[string]trust.File) (*trust.Document, error) {
+	name := trust.Name(role, names[string(role)+".json"].Version)
+	data, err := dir.Read(name, trust.MaxLength(role))
+	if err != nil {
+		return nil, fmt.Errorf("reading what is published in %q: %s %w", dir.Name(), name, err)
+	}
+	doc, err := trust.Parse(role, data)
+	if err != nil {
+		return nil, fault.New(fault.Refused, "what is published in %q: %s %w", dir.Name(), name, err)
+	}
+	return doc, nil
 }
 
 // Before its end a root is warned of for a month, for its keys are far away, and

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -373,5 +374,29 @@ func TestTimestampAloneFollowsARotation(t *testing.T) {
 	}
 	if _, err := Refresh(t.Context(), folder{p.public}, t.TempDir(), root, start); err != nil {
 		t.Errorf("a client: %v", err)
+	}
+}
+
+// TestTimestampAloneLooksAtBins: a bin that changed is signed later than others,
+// and one that did not is over while targets.json lasts.
+func TestTimestampAloneLooksAtBins(t *testing.T) {
+	p, _, _ := drill(t)
+	first := p.targets
+	for _, after := range []time.Duration{10 * day, 46 * day} {
+		p.opts.Now = start.Add(after)
+		p.targets = maps.Clone(first)
+		p.targets["v1/recipes/a.json"] = File{Length: 1, SHA256: Fingerprint([]byte("a"))}
+		if _, err := p.publish(p.sign); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.opts.Now = start.Add(80 * day)
+	publication, err := p.publish(PrepareTimestamp)
+	if err != nil || !publication.Expires[Targets].Equal(start.Add(100*day)) || publication.Bins < 2 {
+		t.Fatalf("publication %+v, %v", publication, err)
+	}
+	p.opts.Now = start.Add(90 * day)
+	if _, err := p.publish(PrepareTimestamp); fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), ".bin-") || !strings.Contains(err.Error(), "expires in 10 days") {
+		t.Errorf("error %v", err)
 	}
 }

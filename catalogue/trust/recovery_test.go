@@ -192,7 +192,9 @@ func copyRoot(t *testing.T, from, to *place) {
 func TestRecoveryNeedsBothKeys(t *testing.T) {
 	p, keys, operator := drill(t)
 	thief := steal(t, p, keys)
-	thief.forge(far, map[string]File{"targets.json": {Version: far, Length: 1, SHA256: Fingerprint(nil)}})
+	claimed := p.targetsFile() // bins too: a client refuses a snapshot that lacks some
+	claimed["targets.json"] = File{Version: far, Length: 1, SHA256: Fingerprint(nil)}
+	thief.forge(far, claimed)
 	if _, err := operator.refresh(thief.place, start); fault.KindOf(err) != fault.Refused {
 		t.Fatalf("targets that nobody signed: %v", err)
 	}

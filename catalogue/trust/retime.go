@@ -15,7 +15,7 @@ import (
 // root is not valid any more, or snapshot or targets were signed under keys that
 // the root does not name now, or are over before the new timestamp would be. The
 // timestamp then ends no later than it would have, and is not kept alive by a
-// signature that leads nowhere.
+// signature that leads nowhere. Targets expire when the first of their bins does.
 func PrepareTimestamp(opts PublishOptions) (*Publication, error) {
 	published, err := readPublished(opts)
 	if err != nil {
@@ -41,8 +41,14 @@ func PrepareTimestamp(opts PublishOptions) (*Publication, error) {
 		Versions: map[Role]int64{Root: chain.Version()}, Expires: map[Role]time.Time{Root: chain.Expires()},
 		Signed: []Role{Timestamp}, Fingerprint: Fingerprint(chain.First()), files: rootFiles(chain),
 	}
-	for role, doc := range published.documents {
-		p.Versions[role], p.Expires[role] = doc.Version, doc.Expires
+	for _, role := range []Role{Targets, Snapshot} {
+		p.Versions[role], p.Expires[role] = published.documents[role].Version, published.documents[role].Expires
+	}
+	for _, bin := range published.documents[Targets].Bins() {
+		p.Bins++
+		if ends := published.documents[bin].Expires; ends.Before(p.Expires[Targets]) {
+			p.Expires[Targets] = ends
+		}
 	}
 	m := metadata.Timestamp(expires)
 	m.Signed.Version, m.Signed.Meta = published.highest[Timestamp]+1, metaOf(before.Files)
@@ -57,11 +63,11 @@ func PrepareTimestamp(opts PublishOptions) (*Publication, error) {
 
 // lasting refuses inner metadata that a new timestamp would outlive.
 func lasting(published *published, until, now time.Time) error {
-	for _, role := range []Role{Targets, Snapshot} {
+	for _, role := range append([]Role{Targets, Snapshot}, published.documents[Targets].Bins()...) {
 		doc := published.documents[role]
 		var err error
 		switch {
-		case !published.current[role]:
+		case !role.IsBin() && !published.current[role]:
 			err = fault.New(fault.Refused, "refreshing: %s was signed with keys that the newest root does not name", published.name(role))
 		case !now.Before(doc.Expires):
 			err = fault.New(fault.Refused, "refreshing: %s expired %s", published.name(role), Ago(now.Sub(doc.Expires)))
