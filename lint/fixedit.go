@@ -40,24 +40,48 @@ func (e byteEdit) clashes(other byteEdit) bool {
 	return e.from == other.from || e.from < other.to && other.from < e.to
 }
 
+// editSet is edits of one file of which no two clash, in the order of the text.
+// Only the neighbours of another edit can clash with it then.
+type editSet []byteEdit
+
+// find is where the edit is, or where it would be.
+func (s editSet) find(e byteEdit) (at int, has bool) {
+	at, found := slices.BinarySearchFunc(s, e, func(a, b byteEdit) int { return cmp.Compare(a.from, b.from) })
+	return at, found && s[at] == e
+}
+
+// clashes tells whether an edit that it does not have cannot be made beside its own.
+func (s editSet) clashes(e byteEdit) bool {
+	at, _ := s.find(e)
+	return at < len(s) && s[at].clashes(e) || at > 0 && s[at-1].clashes(e)
+}
+
+func (s editSet) with(e byteEdit) editSet {
+	at, has := s.find(e)
+	if has {
+		return s
+	}
+	return slices.Insert(s, at, e)
+}
+
 // plannedFix is a finding's fix in bytes, by file as shown.
 type plannedFix struct {
 	finding *Finding
-	edits   map[string][]byteEdit
+	edits   map[string]editSet
 }
 
 // fits tells whether the fix can be made beside those that have taken their
 // edits. The same edits in full fit: one change cures several findings.
-func (p plannedFix) fits(taken map[string][]byteEdit) bool {
+func (p plannedFix) fits(taken map[string]editSet) bool {
 	same, all := 0, 0
 	for file, edits := range p.edits {
 		for _, e := range edits {
 			all++
-			if slices.Contains(taken[file], e) {
+			if _, has := taken[file].find(e); has {
 				same++
 				continue
 			}
-			if slices.ContainsFunc(taken[file], e.clashes) {
+			if taken[file].clashes(e) {
 				return false
 			}
 		}
@@ -65,12 +89,10 @@ func (p plannedFix) fits(taken map[string][]byteEdit) bool {
 	return same == 0 || same == all
 }
 
-func (p plannedFix) take(taken map[string][]byteEdit) {
+func (p plannedFix) take(taken map[string]editSet) {
 	for file, edits := range p.edits {
 		for _, e := range edits {
-			if !slices.Contains(taken[file], e) {
-				taken[file] = append(taken[file], e)
-			}
+			taken[file] = taken[file].with(e)
 		}
 	}
 }
@@ -125,7 +147,7 @@ func (x *fixer) open(file string, books map[string]*book) (*book, error) {
 
 // planned turns a finding's fix into bytes.
 func (x *fixer) planned(f *Finding, books map[string]*book) (plannedFix, error) {
-	p := plannedFix{finding: f, edits: map[string][]byteEdit{}}
+	p := plannedFix{finding: f, edits: map[string]editSet{}}
 	for _, e := range f.Fix.Edits {
 		b, err := x.open(e.File, books)
 		if err != nil {
@@ -135,10 +157,10 @@ func (x *fixer) planned(f *Finding, books map[string]*book) (plannedFix, error) 
 		if err != nil {
 			return p, fmt.Errorf("the fix of %s has an edit out of place: %w", f.Rule, err)
 		}
-		if slices.ContainsFunc(p.edits[e.File], edit.clashes) {
+		if p.edits[e.File].clashes(edit) {
 			return p, fmt.Errorf("the fix of %s has edits that overlap", f.Rule)
 		}
-		p.edits[e.File] = append(p.edits[e.File], edit)
+		p.edits[e.File] = p.edits[e.File].with(edit)
 	}
 	return p, nil
 }

@@ -26,7 +26,7 @@ func (x *fixer) pass(result *Result) (touched []int, err error) {
 	books := x.books()
 	x.countFixable(result)
 	var accepted []plannedFix
-	taken := map[string][]byteEdit{}
+	taken := map[string]editSet{}
 	for i := range result.Findings {
 		f := &result.Findings[i]
 		if !x.wanted(f) {
@@ -75,7 +75,7 @@ func (x *fixer) countFixable(result *Result) {
 // unreadable, and gives the files that changed.
 func (x *fixer) settle(accepted []plannedFix, books map[string]*book) []string {
 	for {
-		edits := map[string][]byteEdit{}
+		edits := map[string]editSet{}
 		for _, p := range accepted {
 			p.take(edits)
 		}

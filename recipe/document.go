@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -24,6 +25,7 @@ type Document struct {
 	Text   *Text
 	Errors []Problem
 	root   *yaml.Node
+	large  sync.Map // *yaml.Node → map[string]int: where the keys of large mappings are
 }
 
 // Problem is something wrong with a file as such: it cannot be read, or it is
@@ -91,7 +93,7 @@ func (d *Document) failYAML(err error) {
 	}
 	message := load.Message
 	if load.ContextMsg != "" {
-		message = fmt.Sprintf("%s, %s that starts at line %d", message, load.ContextMsg, load.ContextMark.Line)
+		message = fmt.Sprintf("%s, %s that starts at line %d", message, load.ContextMsg, min(load.ContextMark.Line, d.Text.Lines()))
 	}
 	from := d.Text.Offset(at)
 	to := from

@@ -283,3 +283,18 @@ func TestPlacesInScalars(t *testing.T) {
 		}
 	}
 }
+
+// TestLookupInALargeMapping: the index gives what the search gives.
+func TestLookupInALargeMapping(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("base: &base {merged: 1, k3: 2}\nall:\n  <<: *base\n  k1: first\n")
+	for i := range 2 * manyKeys {
+		fmt.Fprintf(&text, "  k%d: v%d\n", i, i)
+	}
+	all := ParseDocument("compose.yml", []byte(text.String())).Lookup("all")
+	for key, want := range map[string]string{"k1": "v1", "k3": "v3", "merged": "1", "nothing": "", "<<": ""} {
+		if got := all.Get(key).Text(); got != want {
+			t.Errorf("%s = %q, want %q", key, got, want)
+		}
+	}
+}

@@ -97,7 +97,7 @@ func (n Node) Get(path ...string) Node {
 func (n Node) child(step string) Node {
 	switch {
 	case n.IsMap():
-		key, value := find(n.value, step, 0)
+		key, value := n.doc.find(n.value, step, 0)
 		if value == nil {
 			return Node{}
 		}
@@ -117,21 +117,55 @@ const maxMergeDepth = 32
 
 // find looks for a key in a mapping, then in what it merges. Of a key that is
 // written twice the last one counts, as for the loaders that accept it.
-func find(m *yaml.Node, name string, depth int) (key, value *yaml.Node) {
-	for i := len(m.Content) - 2; i >= 0; i -= 2 {
-		if k := m.Content[i]; k.Value == name && k.Kind == yaml.ScalarNode && !isMerge(k) {
-			return k, m.Content[i+1]
-		}
+func (d *Document) find(m *yaml.Node, name string, depth int) (key, value *yaml.Node) {
+	if at := d.findOwn(m, name); at >= 0 {
+		return m.Content[at], m.Content[at+1]
 	}
 	if depth >= maxMergeDepth {
 		return nil, nil
 	}
 	for _, merged := range merges(m) {
-		if key, value = find(merged, name, depth+1); value != nil {
+		if key, value = d.find(merged, name, depth+1); value != nil {
 			return key, value
 		}
 	}
 	return nil, nil
+}
+
+// findOwn is where the key stands in a mapping's content, -1 for nowhere.
+func (d *Document) findOwn(m *yaml.Node, name string) int {
+	if len(m.Content) > 2*manyKeys {
+		if at, ok := d.keysOf(m)[name]; ok {
+			return at
+		}
+		return -1
+	}
+	for i := len(m.Content) - 2; i >= 0; i -= 2 {
+		if k := m.Content[i]; k.Value == name && k.Kind == yaml.ScalarNode && !isMerge(k) {
+			return i
+		}
+	}
+	return -1
+}
+
+// manyKeys is how many keys a mapping may have and be searched through for each
+// that is asked for. Of larger ones an index is kept: rules ask for each service
+// by its name, and a file may hold tens of thousands.
+const manyKeys = 64
+
+// keysOf is the index of a large mapping's own keys.
+func (d *Document) keysOf(m *yaml.Node) map[string]int {
+	if known, ok := d.large.Load(m); ok {
+		return known.(map[string]int)
+	}
+	keys := make(map[string]int, len(m.Content)/2)
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if k := m.Content[i]; k.Kind == yaml.ScalarNode && !isMerge(k) {
+			keys[k.Value] = i
+		}
+	}
+	d.large.Store(m, keys)
+	return keys
 }
 
 // merges lists the mappings a mapping merges, the one that wins first.
