@@ -26,6 +26,9 @@ type Document struct {
 	Errors []Problem
 	root   *yaml.Node
 	large  sync.Map // *yaml.Node → map[string]int: where the keys of large mappings are
+
+	twice      sync.Once // several rules ask for the same
+	duplicated []DuplicateKey
 }
 
 // Problem is something wrong with a file as such: it cannot be read, or it is

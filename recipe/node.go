@@ -367,14 +367,15 @@ type DuplicateKey struct {
 }
 
 // Duplicates lists the keys written more than once in one mapping of the text.
-// Loaders disagree on them: some refuse the file, others keep the last.
+// Loaders disagree on them: some refuse the file, others keep the last. The list
+// is the document's: it must not be changed.
 func (d *Document) Duplicates() []DuplicateKey {
-	if d.root == nil {
-		return nil
-	}
-	var found []DuplicateKey
-	d.duplicates(d.root, &found)
-	return found
+	d.twice.Do(func() {
+		if d.root != nil {
+			d.duplicates(d.root, &d.duplicated)
+		}
+	})
+	return d.duplicated
 }
 
 func (d *Document) duplicates(n *yaml.Node, found *[]DuplicateKey) {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/galley-coop/galley/lint"
 	"github.com/galley-coop/galley/recipe"
@@ -180,20 +179,6 @@ func FuzzStyle(f *testing.F) {
 			t.Errorf("%q\nis fixed to\n%q", text, after)
 		}
 	})
-}
-
-// TestStyleOfNastyFiles holds that style rules end on files that bring readers of
-// YAML down.
-func TestStyleOfNastyFiles(t *testing.T) {
-	for name, text := range nasty {
-		t.Run(name, func(t *testing.T) {
-			start := time.Now()
-			run(t, fstest.MapFS{"compose.yml": {Data: []byte(text)}}, lint.World{}, lint.Options{Only: []string{"D"}})
-			if took := time.Since(start); took > 10*time.Second {
-				t.Errorf("it took %s", took)
-			}
-		})
-	}
 }
 
 // A message speaks of the file it stands in, which need not have a version.
