@@ -1,7 +1,9 @@
 // Package registry turns an image reference into digests: the digest that a tag
 // names, and below an index the manifest and config digest of every platform.
 // It asks politely: a HEAD where that is enough, immutable facts out of a cache,
-// few requests at a time for each host, and Retry-After is obeyed.
+// few requests at a time for each host, one token for several repositories, and
+// Retry-After and RateLimit fields are obeyed. What it learned is kept, so that a
+// run that was stopped goes on.
 //
 // It refuses what it cannot verify: bytes that do not match their digest, a
 // media type that is no image, docker's schema 1, an artifact in an image's

@@ -149,7 +149,7 @@ func (r *Resolver) standing(ctx context.Context, repo name.Repository, ref Refer
 	if missing(err) && digest == "" {
 		return standing{}, nil
 	}
-	return standing{got.digest, got.facts}, err
+	return standing(got), err
 }
 
 // compare holds one published image against what its tag names now.
