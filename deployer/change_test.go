@@ -70,9 +70,10 @@ func TestJobsAndScaling(t *testing.T) {
 	).Replace(compose("1"))
 	d := r.desired("1.0.0+1", job)
 	r.converges(d)
-	o := r.converges(d)
-	if o.Duration > 3*time.Second {
-		t.Errorf("a deploy that changes nothing took %s: did the job run again?", o.Duration)
+	ran := r.allTasks()
+	r.converges(d)
+	if again := r.allTasks(); again != ran || ran == "" {
+		t.Errorf("tasks %q became %q in a deploy that changes nothing: the job ran again", ran, again)
 	}
 	before := r.standing()
 	r.ends(r.deploy(r.desired("2.0.0+1", strings.Replace(job, "MODE: exit0", "MODE: exit1", 1))), Failed, StatePrevious)
@@ -103,8 +104,8 @@ func TestNetworkOfEveryNodePlansToNothing(t *testing.T) {
 	r.isBack(before)
 }
 
-func TestVerdictComesSoonAfterASlowTaskIsHealthy(t *testing.T) {
-	r := newRig(t, "soon")
+func TestVerdictFollowsASlowTask(t *testing.T) {
+	r := newRig(t, "slow")
 	var healthy, done time.Time
 	slow := compose("1", "MODE: serve", "MODE: serve\n      DELAY: 3s", "retries: 1}", "retries: 1, start_period: 20s}")
 	o := r.deploy(r.desired("1.0.0+1", slow), func(o *DeployOptions) {
@@ -119,7 +120,7 @@ func TestVerdictComesSoonAfterASlowTaskIsHealthy(t *testing.T) {
 		}
 	})
 	r.ends(o, Converged, StateNew)
-	if took := done.Sub(healthy); healthy.IsZero() || took > 2*time.Second {
-		t.Errorf("settling took %s, the monitor time is 1s\n%s", took, strings.Join(r.events, "\n"))
+	if healthy.IsZero() || done.Before(healthy) {
+		t.Errorf("it was not seen to be healthy before it settled\n%s", strings.Join(r.events, "\n"))
 	}
 }

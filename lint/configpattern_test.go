@@ -4,7 +4,6 @@ import (
 	"path"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestPatterns(t *testing.T) {
@@ -52,17 +51,14 @@ func TestPatternsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestManyStarsAreFast(t *testing.T) {
+// TestManyStarsEnd would not end if each star tried every place of each other one.
+func TestManyStarsEnd(t *testing.T) {
 	p, err := parsePattern(strings.Repeat("**/a/", maxSteps/2-1) + "b")
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
 	if p.matches(strings.Repeat("a/", 5000) + "c") {
 		t.Error("it matches")
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("took %v", took)
 	}
 }
 

@@ -62,15 +62,15 @@ func TestHostThatStallsCostsOneTimeout(t *testing.T) {
 		refs = append(refs, fmt.Sprintf("%s/web%d:1", reg.Addr, i))
 	}
 	r := resolverFor(t, func(o *Options) { o.Timeout = 500 * time.Millisecond })
-	started := time.Now()
 	for ref, res := range r.ResolveAll(t.Context(), refs, nil) {
 		if !strings.HasSuffix(ref, ":1") {
 			t.Fatalf("unexpected key %q", ref)
 		}
 		wantError(t, res.Err, Timeout, fault.Unavailable)
 	}
-	if took := time.Since(started); took > 4*time.Second {
-		t.Errorf("40 references of a stalled host took %s, want about one timeout", took)
+	// https and http are tried once each, and not again for every reference.
+	if asked := len(reg.Requests()); asked == 0 || asked > 2 {
+		t.Errorf("40 references of a stalled host sent %d requests, want at most 2", asked)
 	}
 }
 
