@@ -72,9 +72,9 @@ func TestSample(t *testing.T) {
 	expect(t, found(t, "R008", "compose.yml", "services: {}"),
 		`.env.sample:1:1-1 no .env.sample, which an app's env file is copied from; expected one with at least TYPE=`)
 	expect(t, found(t, "R008", "compose.yml", "services: {}", ".env.example", ""),
-		`.env.sample:1:1-1 no .env.sample, which an app's env file is copied from; expected ".env.example" to stand there`)
+		`.env.sample:1:1-1 no .env.sample, which an app's env file is copied from; there is ".env.example": give it that place`)
 	expect(t, found(t, "R008", "compose.yml", "services: {}", "docs/.env.sample", ""),
-		`.env.sample:1:1-1 no .env.sample, which an app's env file is copied from; expected "docs/.env.sample" to stand there`)
+		`.env.sample:1:1-1 no .env.sample, which an app's env file is copied from; there is "docs/.env.sample": give it that place`)
 	expect(t, found(t, "R008", "compose.yml", "services: {}", ".env.sample/x", "")) // S201 says that it cannot be read
 }
 

@@ -23,7 +23,7 @@ func checkSample(p *lint.Pass) {
 	}
 	where := lint.AtFile(recipe.SampleName)
 	if near := nearSample(p.Recipe.FS()); near != "" {
-		p.Reportf(where, "no %s, which an app's env file is copied from; expected %q to stand there", recipe.SampleName, near)
+		p.Reportf(where, "no %s, which an app's env file is copied from; there is %q: give it that place", recipe.SampleName, near)
 		return
 	}
 	p.Reportf(where, "no %s, which an app's env file is copied from; expected one with at least TYPE=", recipe.SampleName)

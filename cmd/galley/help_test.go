@@ -82,6 +82,21 @@ func TestErrorForm(t *testing.T) {
 	}
 }
 
+// TestAnswerThatIsLost writes to a device that is always full.
+func TestAnswerThatIsLost(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err) // not a Linux
+	}
+	defer full.Close()
+	for _, args := range [][]string{{"explain", "R001"}, {"version"}, {"lint", "testdata/recipe"}} {
+		var said bytes.Buffer
+		if code := Main(args, strings.NewReader(""), full, &said); code != 3 || !strings.Contains(said.String(), "no space left") {
+			t.Errorf("%q: code %d and %q", args, code, said.String())
+		}
+	}
+}
+
 func TestOneLine(t *testing.T) {
 	for given, want := range map[string]string{
 		"as it is":                          "as it is",

@@ -83,6 +83,10 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	parsed.Bind(io, signals, &grammar)
 	err = parsed.Run()
+	var done answered
+	if io.lost != nil && (err == nil || errors.As(err, &done)) {
+		err = io.lost
+	}
 	if err == nil {
 		return 0
 	}

@@ -24,6 +24,7 @@ type streams struct {
 	// ask says that standard input is a terminal; progress that standard error
 	// is one; colour that standard output is one and NO_COLOR is not set.
 	ask, progress, colour bool
+	lost                  error // the first failure to write the answer
 }
 
 func newStreams(in io.Reader, out, err io.Writer) *streams {
@@ -45,7 +46,13 @@ func (s *streams) printJSON(v any) error {
 	return e.Encode(v)
 }
 
-func (s *streams) printf(format string, args ...any) { fmt.Fprintf(s.out, format, args...) }
+// printf prints a part of the answer. That it could not be written is told at the
+// end: whoever reads half an answer must not take it for the whole.
+func (s *streams) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(s.out, format, args...); err != nil && s.lost == nil {
+		s.lost = fmt.Errorf("writing the answer: %w", err)
+	}
+}
 
 // notef is for what is not the answer: progress ends, warnings, what was left
 // alone.
