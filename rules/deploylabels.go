@@ -184,12 +184,16 @@ func (t traefikLabels) routes(p *deployStack) (deployLabel, bool) {
 	return deployLabel{}, false
 }
 
-// names are the distinct names of options, with the first option of each.
+// maxOptionNames bounds what is looked at of one service: rules compare each router
+// with all options. Real services have a dozen.
+const maxOptionNames = 1000
+
+// optionNames are the distinct names of options, with the first option of each.
 func optionNames(options []traefikOption) []traefikOption {
 	var first []traefikOption
 	seen := map[string]bool{}
 	for _, o := range options {
-		if !seen[o.name] {
+		if !seen[o.name] && len(first) < maxOptionNames {
 			seen[o.name] = true
 			first = append(first, o)
 		}

@@ -93,6 +93,8 @@ var nasty = map[string]string{
 	"a wide volume list":        "services:\n  app:\n    image: x:latest\n    volumes:\n" + strings.Repeat("      - data:/data\n", 60_000) + "volumes: {data: {}}\n",
 	"many published ports":      "services:\n  app:\n    image: x:latest\n    ports: [\"1-65535:1-65535\", \"1-65535:1-65535/udp\"]\n",
 	"many depends_on":           ring(3_000),
+	"many services":             ring(15_000),
+	"many routers":              routers(30_000),
 }
 
 func deepBlocks(n int) string {
@@ -122,6 +124,16 @@ func ring(n int) string {
 	b.WriteString("services:\n")
 	for i := range n {
 		fmt.Fprintf(&b, "  s%d: {image: \"x:latest\", depends_on: [s%d], networks: [n%d]}\n", i, (i+1)%n, i)
+	}
+	return b.String()
+}
+
+// routers are labels of one service, each of a router of its own.
+func routers(n int) string {
+	var b strings.Builder
+	b.WriteString("services:\n  app:\n    image: x:latest\n    deploy:\n      labels:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "        - traefik.http.routers.r%d.rule=Host(`a`)\n", i)
 	}
 	return b.String()
 }

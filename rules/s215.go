@@ -21,8 +21,9 @@ var s215 = lint.Rule{
 // that neither service is reached.
 func checkTraefikRouterTwice(p *lint.Pass) {
 	type router struct {
-		service, setup string
-		at             recipe.Range
+		service string
+		labels  traefikLabels
+		at      recipe.Range
 	}
 	eachDeployStack(p, "traefik.", func(f *deployFinder, s *deployStack) {
 		first := map[string]router{}
@@ -35,13 +36,13 @@ func checkTraefikRouterTwice(p *lint.Pass) {
 				routers := labels.of(protocol, "routers")
 				for _, o := range optionNames(routers) {
 					from := o.fieldAt - 1 - len(o.name)
-					r := router{service.name, routerSetup(labels, protocol, o.name), o.label.namePlace(from, from+len(o.name))}
+					r := router{service.name, labels, o.label.namePlace(from, from+len(o.name))}
 					before, ok := first[protocol+" "+o.name]
 					if !ok {
 						first[protocol+" "+o.name] = r
 						continue
 					}
-					if before.setup != r.setup {
+					if routerSetup(before.labels, protocol, o.name) != routerSetup(labels, protocol, o.name) {
 						f.report(r.at, fmt.Sprintf("router %q of service %q is set up differently by service %q, so traefik drops both; expected a name of its own",
 							o.name, service.name, before.service), lint.WithRelated(before.at, "the other router of that name"))
 					}
