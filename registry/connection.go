@@ -51,17 +51,27 @@ func connectionText(err error) (string, error) {
 		dns    *net.DNSError
 		op     *net.OpError
 		record tls.RecordHeaderError
+		cut    *cutError
 	)
 	switch {
 	case errors.As(err, &dns):
 		return fmt.Sprintf("has no address: lookup %s: %s", dns.Name, dns.Err), dns
+	// Before what https says: a private host without it is asked over plain HTTP
+	// too, and then both errors are here.
+	case errors.As(err, &cut):
+		return cut.Error(), io.ErrUnexpectedEOF
+	case brokenOff(err):
+		return "broke the connection off", io.ErrUnexpectedEOF
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
 		return "does not speak https", http.ErrSchemeMismatch
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "broke the connection off", io.ErrUnexpectedEOF
 	case errors.As(err, &op):
 		return fmt.Sprintf("cannot be reached: %s: %s", op.Op, op.Err), op
 	}
 	return "", nil
+}
+
+// brokenOff tells whether a connection ended before its time.
+func brokenOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -87,6 +87,8 @@ type (
 		spent  bool
 		of     int64 // the spent quota, not positive when unknown
 	}
+	// cutError: an answer began and did not come to its end.
+	cutError struct{ err error }
 	// credentialError: the docker config or a credential helper is broken.
 	credentialError struct{ text string }
 	// cause is any other reason, in words that are safe to show.
@@ -100,6 +102,8 @@ type (
 func (e *answerError) Error() string     { return e.text }
 func (e *digestError) Error() string     { return e.text }
 func (e *credentialError) Error() string { return e.text }
+func (e *cutError) Error() string        { return "sent an answer that was cut short" }
+func (e *cutError) Unwrap() error        { return e.err }
 func (e *cause) Error() string           { return e.text }
 func (e *cause) Unwrap() error           { return e.err }
 

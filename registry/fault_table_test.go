@@ -134,7 +134,13 @@ func TestFault(t *testing.T) {
 		{"stall mid-body", serve(onlyGets(func(w http.ResponseWriter, req *http.Request) bool {
 			return begins(w, req) && stalled(w, req)
 		})), Timeout, fault.Unavailable, "did not answer in time", "allow more time"},
-		{"truncated body", serve(onlyGets(begins)), Unreachable, fault.Unavailable, "broke the connection off", "check the registry's name"},
+		{"truncated body", serve(onlyGets(begins)), Unreachable, fault.Unavailable, "sent an answer that was cut short", "check the registry's name"},
+		{"truncated answer to a ping", serve(localregistry.WithHandler(func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { begins(w, req) })
+		})), Unreachable, fault.Unavailable, "sent an answer that was cut short", "check the registry's name"},
+		{"connection closed at a ping", serve(localregistry.WithHandler(func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+		})), Unreachable, fault.Unavailable, "broke the connection off", "check the registry's name"},
 		{"truncated body with a right length", serve(altered(func(_ *http.Request, _ http.Header, b []byte) []byte { return b[:len(b)/2] })),
 			BadAnswer, fault.Refused, "sent bytes that are sha256:", "check that the registry"},
 		{"html", serve(sends("text/html; charset=utf-8", page)), BadAnswer, fault.Unavailable, `"text/html", expected an image index or manifest`, "or a proxy before it"},

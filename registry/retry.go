@@ -2,12 +2,9 @@ package registry
 
 import (
 	"context"
-	"errors"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"syscall"
 	"time"
 )
 
@@ -46,8 +43,7 @@ func worthAnother(ctx context.Context, resp *http.Response, err error) bool {
 	if err == nil {
 		return resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented
 	}
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return brokenOff(err)
 }
 
 // backoffFor is the wait before the try after the given one (from 1): doubled

@@ -193,6 +193,9 @@ func (w *wire) once(req *http.Request) (*http.Response, error) {
 func buffer(resp *http.Response) error {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	if brokenOff(err) {
+		return &cutError{err}
+	}
 	if err != nil {
 		return err
 	}
