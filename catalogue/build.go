@@ -9,6 +9,7 @@ import (
 	"maps"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,6 +43,10 @@ type BuildOptions struct {
 	Relint bool
 	// Progress, which may be nil, is called from one goroutine at a time.
 	Progress func(Event)
+	// Estimated, which may be nil, is called once, with what registries are about to
+	// be asked. Then no question is asked before all sources were read, unless what
+	// they hold is too much to keep meanwhile.
+	Estimated func(Estimate)
 	// Now is the report's time; zero means the clock. Nothing published has it.
 	Now time.Time
 }
@@ -77,7 +82,10 @@ func Build(ctx context.Context, cfg Config, opts BuildOptions) (_ *Report, err e
 	if err := b.run(ctx); err != nil {
 		return nil, fmt.Errorf("building the catalogue: %w", err)
 	}
-	return b.report(started), nil
+	report := b.report(started)
+	b.forget(report)
+	b.keepQuotas()
+	return report, nil
 }
 
 // builder is one run.
@@ -88,10 +96,12 @@ type builder struct {
 	ruleSet  string
 	state    *state
 	listDown bool // what a list names is not known
+	dry      bool // nothing is written, and bundles do not matter
 	reread   bool // the tree was read whole, so it may hold what nothing names
 	sources  []*builtSource
 	lists    []ListReport
 	images   images
+	held     atomic.Int64 // bytes of bundles that wait for their images
 	signers  allowedSigners
 
 	mu    sync.Mutex // guards what follows, and Progress
@@ -120,26 +130,37 @@ func (b *builder) run(ctx context.Context) (err error) {
 // buildSources builds all sources side by side. A failure that is not of one
 // source ends the run; what others finished is in place by then.
 func (b *builder) buildSources(ctx context.Context) error {
+	b.openSources(ctx)
+	if b.opts.Estimated == nil {
+		return b.eachSource(ctx, func(ctx context.Context, s *builtSource) error {
+			return b.finished(ctx, s, b.readSource(ctx, s))
+		})
+	}
+	if err := b.eachSource(ctx, b.readUpTo); err != nil {
+		return err
+	}
+	b.opts.Estimated(b.estimate(ctx))
+	return b.eachSource(ctx, func(ctx context.Context, s *builtSource) error {
+		if s.finished {
+			return nil
+		}
+		return b.finished(ctx, s, nil)
+	})
+}
+
+func (b *builder) openSources(ctx context.Context) {
 	for _, s := range b.expand(ctx) {
 		b.sources = append(b.sources, &builtSource{source: s, known: b.state.recipes[s.Name]})
 	}
+}
+
+// eachSource works on all sources side by side. A failure of one source that work
+// gives back ends all.
+func (b *builder) eachSource(ctx context.Context, work func(context.Context, *builtSource) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4 * runtime.GOMAXPROCS(0))
 	for _, s := range b.sources {
-		group.Go(func() error {
-			started := time.Now()
-			err := b.buildSource(ctx, s)
-			s.report.Seconds = time.Since(started).Seconds()
-			var own *outputError
-			if ctx.Err() != nil || errors.As(err, &own) {
-				return errors.Join(ctx.Err(), err)
-			}
-			if err != nil {
-				s.report.Error = cleanLine(err.Error(), maxLine)
-			}
-			b.finished(s)
-			return nil
-		})
+		group.Go(func() error { return work(ctx, s) })
 	}
 	return group.Wait()
 }
@@ -156,8 +177,22 @@ func (b *builder) expand(ctx context.Context) []Source {
 	return sources
 }
 
-// finished takes a source's result over and shows progress.
-func (b *builder) finished(s *builtSource) {
+// finished completes a source that was read, takes its result over and shows
+// progress. What is wrong with the source is for the report; the error ends the
+// run.
+func (b *builder) finished(ctx context.Context, s *builtSource, err error) error {
+	if err == nil {
+		err = b.completeSource(ctx, s)
+	}
+	var own *outputError
+	if ctx.Err() != nil || errors.As(err, &own) {
+		return errors.Join(ctx.Err(), err)
+	}
+	if err != nil {
+		s.report.Error = cleanLine(err.Error(), maxLine)
+	}
+	s.published()
+	s.finished = true
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.done++
@@ -165,28 +200,17 @@ func (b *builder) finished(s *builtSource) {
 		b.state.recipes[s.source.Name] = s.known
 	}
 	if b.opts.Progress != nil {
-		b.opts.Progress(Event{Stage: StageSources, Name: s.source.Name, Done: b.done, Total: len(b.sources)})
+		b.opts.Progress(b.event(StageSources, s.source.Name, b.done, len(b.sources)))
 	}
+	return nil
 }
 
 // retireSources withdraws what is published of recipes whose source is no longer
 // in the configuration: nobody looks after them. While a list cannot be read
 // nobody knows whose that is.
 func (b *builder) retireSources() error {
-	if b.listDown {
-		return nil
-	}
-	wanted := map[string]bool{}
-	for _, s := range b.sources {
-		wanted[s.source.Name] = true
-	}
-	for name, k := range b.state.recipes {
-		if wanted[name] {
-			continue
-		}
-		s := &builtSource{source: Source{Name: name}, known: k}
-		s.report.Name = name
-		s.mark(map[string]bool{}, b.opts.Yanked[name], "its source is no longer in the configuration")
+	for name := range b.retired() {
+		s := b.retire(name)
 		if err := b.writeRecipe(s, nil); err != nil {
 			return err
 		}
@@ -194,6 +218,26 @@ func (b *builder) retireSources() error {
 		b.sources = append(b.sources, s)
 	}
 	return nil
+}
+
+// retired are the recipes whose source is no longer in the configuration.
+func (b *builder) retired() map[string]*known {
+	if b.listDown {
+		return nil
+	}
+	retired := maps.Clone(b.state.recipes)
+	for _, s := range b.sources {
+		delete(retired, s.source.Name)
+	}
+	return retired
+}
+
+// retire withdraws all versions of a recipe.
+func (b *builder) retire(name string) *builtSource {
+	s := &builtSource{source: Source{Name: name}, known: b.state.recipes[name]}
+	s.report.Name = name
+	s.mark(map[string]bool{}, b.opts.Yanked[name], "its source is no longer in the configuration")
+	return s
 }
 
 // finish writes what speaks of all recipes, and keeps the ledger.

@@ -18,14 +18,15 @@ import (
 // not known yet.
 type candidate struct {
 	entry  Entry
-	sha256 string // of the entry, once it is complete
-	bundle []byte // until it is written
-	images []imageUse
+	sha256 string     // of the entry, once it is complete
+	bundle []byte     // until it is written
+	images []imageUse // entry.Images is nil until they are known
 	readme *recipe.Readme
 }
 
 // refusal is why a version is no candidate.
 type refusal struct {
+	kind     string // Refusal.Kind
 	reason   string
 	findings []lint.Finding
 	err      error // what it came from, if anything
@@ -34,12 +35,12 @@ type refusal struct {
 func (r *refusal) Error() string { return r.reason }
 func (r *refusal) Unwrap() error { return r.err }
 
-func refuse(err error) error {
-	return &refusal{reason: cleanLine(err.Error(), maxLine), err: err}
+func refuse(kind string, err error) error {
+	return &refusal{kind: kind, reason: cleanLine(err.Error(), maxLine), err: err}
 }
 
 func refusef(format string, args ...any) error {
-	return &refusal{reason: cleanLine(fmt.Sprintf(format, args...), maxLine)}
+	return &refusal{kind: RefusedFiles, reason: cleanLine(fmt.Sprintf(format, args...), maxLine)}
 }
 
 // unusable says why a tag is no release, "" when it is one.
@@ -78,15 +79,15 @@ func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.
 	}
 	signer, err := s.signedBy(ctx, repo, v)
 	if err != nil {
-		return nil, refuse(err)
+		return nil, refuse(RefusedSignature, err)
 	}
 	tree, err := repo.Tree(ctx, v.Commit)
 	if err != nil {
-		return nil, refuse(err)
+		return nil, refuse(RefusedFiles, err)
 	}
 	r, err := recipe.Load(tree, recipe.Options{Name: s.source.Name, Compose: s.source.Compose})
 	if err != nil {
-		return nil, refuse(err)
+		return nil, refuse(RefusedFiles, err)
 	}
 	if r.Base == nil {
 		if s.source.Compose != "" {
@@ -100,11 +101,11 @@ func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.
 		return nil, err
 	}
 	if c.images, err = imagesOf(ctx, r); err != nil {
-		return nil, refuse(err)
+		return nil, refuse(RefusedFiles, err)
 	}
 	var tar bytes.Buffer
 	if err := recipe.WriteBundle(&tar, tree); err != nil {
-		return nil, refuse(err)
+		return nil, refuse(RefusedFiles, err)
 	}
 	c.bundle = tar.Bytes()
 	c.entry.Bundle = Bundle{SHA256: hashOf(c.bundle), Size: int64(len(c.bundle))}
@@ -144,7 +145,7 @@ func (b *builder) lint(ctx context.Context, s Source, r *recipe.Recipe, past his
 	level, gated := s.severity()
 	if gated && result.Failing(level) {
 		failing := slices.DeleteFunc(slices.Clone(result.Findings), func(f lint.Finding) bool { return f.Severity < level })
-		return Verdict{}, &refusal{reason: gateReason(s.Gate, failing), findings: failing}
+		return Verdict{}, &refusal{kind: RefusedLint, reason: gateReason(s.Gate, failing), findings: failing}
 	}
 	verdict := Verdict{
 		RuleSet: result.RuleSet, Gate: s.Gate, Vetted: gated,

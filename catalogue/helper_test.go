@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -385,4 +386,50 @@ func problems(v *Verification) string {
 		lines = append(lines, fmt.Sprintf("%s %s", p.File, p.Reason))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// tally counts what a registry answered, and has something else done from a
+// request on.
+type tally struct {
+	mu       sync.Mutex
+	served   int
+	from     int
+	then     http.HandlerFunc
+	answered map[string]int
+}
+
+func (c *tally) option() localregistry.Option {
+	c.answered = map[string]int{}
+	return localregistry.WithHandler(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.served++; c.from > 0 && c.served >= c.from {
+				c.then(w, req)
+				return
+			}
+			c.answered[req.Method+" "+req.URL.Path]++
+			next.ServeHTTP(w, req)
+		})
+	})
+}
+
+// spare has everything answered from now on.
+func (c *tally) spare() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.from = 0
+}
+
+// tags are how often each tag was answered.
+func (c *tally) tags() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tags := map[string]int{}
+	for request, n := range c.answered {
+		if _, tag, ok := strings.Cut(request, "/manifests/"); ok && !strings.HasPrefix(tag, "sha256:") {
+			tags[request] = n
+		}
+	}
+	return tags
 }

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/galley-coop/galley/recipe"
 	"github.com/galley-coop/galley/registry"
@@ -119,15 +117,6 @@ func sortedUses(uses map[string]*imageUse) []imageUse {
 	return list
 }
 
-// images is what a run asked registries.
-type images struct {
-	before registry.Stats
-
-	mu         sync.Mutex
-	references map[string]bool
-	seconds    float64
-}
-
 // complete asks for the images of a source's candidates, and writes those that
 // have all of them. The others are refused, for this time.
 func (b *builder) complete(ctx context.Context, s *builtSource, candidates []*candidate) ([]*candidate, error) {
@@ -137,16 +126,13 @@ func (b *builder) complete(ctx context.Context, s *builtSource, candidates []*ca
 	}
 	var complete []*candidate
 	for _, c := range candidates {
-		c.entry.Images, err = b.imagesIn(c.images, results)
-		if err == nil {
-			err = b.writeCandidate(c)
-		}
+		kind, err := b.completeOne(c, results)
 		var own *outputError
 		if errors.As(err, &own) {
 			return nil, err
 		}
 		if err != nil {
-			s.refuse(c.entry.Version, false, &refusal{reason: cleanLine(err.Error(), maxLine)})
+			s.refuse(c.entry.Version, false, &refusal{kind: kind, reason: cleanLine(err.Error(), maxLine)})
 			continue
 		}
 		complete = append(complete, c)
@@ -154,24 +140,28 @@ func (b *builder) complete(ctx context.Context, s *builtSource, candidates []*ca
 	return complete, nil
 }
 
-// resolve asks once for every image that any of the candidates names.
-func (b *builder) resolve(ctx context.Context, candidates []*candidate) (map[string]registry.Result, error) {
-	wanted := map[string]bool{}
-	for _, c := range candidates {
-		for _, use := range c.images {
-			wanted[use.ref.String()] = true
+// completeOne writes a version whose images are known. The kind is of the refusal
+// that an error is.
+func (b *builder) completeOne(c *candidate, results map[string]registry.Result) (kind string, err error) {
+	if c.entry.Images == nil {
+		if c.entry.Images, err = b.imagesIn(c.images, results); err != nil {
+			return imageRefusal(err), err
 		}
 	}
-	started := time.Now()
-	results := b.opts.Resolver.ResolveAll(ctx, slices.Sorted(maps.Keys(wanted)), nil)
-	b.images.mu.Lock()
-	defer b.images.mu.Unlock()
-	if b.images.references == nil {
-		b.images.references = map[string]bool{}
+	return RefusedFiles, b.writeCandidate(c)
+}
+
+// imageRefusal tells an image that is wrong from a registry that could not be
+// asked, which says nothing about the version.
+func imageRefusal(err error) string {
+	var answer *registry.Error
+	if errors.As(err, &answer) {
+		switch answer.Kind {
+		case registry.OverBudget, registry.RateLimited, registry.Unreachable, registry.Timeout, registry.Credentials:
+			return Postponed
+		}
 	}
-	maps.Copy(b.images.references, wanted)
-	b.images.seconds = max(b.images.seconds, time.Since(started).Seconds())
-	return results, ctx.Err()
+	return RefusedImage
 }
 
 // writeCandidate writes a version's bundle, then its entry. An entry that its own
@@ -205,7 +195,7 @@ func (b *builder) imagesIn(uses []imageUse, results map[string]registry.Result) 
 			return nil, fmt.Errorf("image %q was not resolved", use.ref.Familiar())
 		}
 		if result.Err != nil {
-			return nil, errors.New(cleanLine(result.Err.Error(), maxLine))
+			return nil, result.Err
 		}
 		for _, want := range b.cfg.Platforms {
 			if _, ok := result.Image.Child(want); !ok {

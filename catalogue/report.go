@@ -17,20 +17,23 @@ import (
 // Report tells how a build went. It is no part of the catalogue: it has times
 // and places in it.
 type Report struct {
-	Schema   int            `json:"schema"`
-	Name     string         `json:"name"`
-	Output   string         `json:"output"`
-	Started  time.Time      `json:"started"`
-	Seconds  float64        `json:"seconds"`
-	Recipes  int            `json:"recipes"`  // published
-	Versions int            `json:"versions"` // published
-	New      int            `json:"new"`      // versions that this run added
-	Refused  int            `json:"refused"`  // versions
-	Moved    int            `json:"moved"`    // published versions whose tag moved
-	Sources  []SourceReport `json:"sources"`  // by name
-	Lists    []ListReport   `json:"lists"`
-	Requests Requests       `json:"requests"`
-	Files    Files          `json:"files"` // of the output
+	Schema   int       `json:"schema"`
+	Name     string    `json:"name"`
+	Output   string    `json:"output"`
+	Started  time.Time `json:"started"`
+	Seconds  float64   `json:"seconds"`
+	Recipes  int       `json:"recipes"`  // published
+	Versions int       `json:"versions"` // published
+	New      int       `json:"new"`      // versions that this run added
+	Refused  int       `json:"refused"`  // versions
+	// Postponed are those of the refused that wait for a registry: the next build
+	// goes on with them.
+	Postponed int            `json:"postponed"`
+	Moved     int            `json:"moved"`   // published versions whose tag moved
+	Sources   []SourceReport `json:"sources"` // by name
+	Lists     []ListReport   `json:"lists"`
+	Requests  Requests       `json:"requests"`
+	Files     Files          `json:"files"` // of the output
 }
 
 // SourceReport is one source's part.
@@ -79,10 +82,21 @@ type Moved struct {
 type Refusal struct {
 	Recipe  string `json:"recipe"`
 	Version string `json:"version"` // the tag's name
+	Kind    string `json:"kind"`    // RefusedTag, …
 	Reason  string `json:"reason"`
 	// Findings are the linter's, when its gate refused the version.
 	Findings []lint.Finding `json:"findings"`
 }
+
+// The kinds of a Refusal: what stood in the way.
+const (
+	RefusedTag       = "tag"       // it is no release
+	RefusedSignature = "signature" // of the tag
+	RefusedFiles     = "files"     // they are no recipe that can be published
+	RefusedLint      = "lint"      // the source's gate
+	RefusedImage     = "image"     // a registry does not have it, or not as it is wanted
+	Postponed        = "postponed" // a registry is down, limits requests, or may not be asked more
+)
 
 // Requests counts what registries were asked.
 type Requests struct {
@@ -103,6 +117,11 @@ func (b *builder) report(started time.Time) *Report {
 	}
 	for _, s := range b.sources {
 		r.Refused += len(s.report.Refused)
+		for _, refused := range s.report.Refused {
+			if refused.Kind == Postponed {
+				r.Postponed++
+			}
+		}
 		r.Versions += len(s.report.Published)
 		r.New += len(s.report.New)
 		r.Moved += len(s.report.Moved)
@@ -118,7 +137,7 @@ func (b *builder) report(started time.Time) *Report {
 func (i *images) requests(after registry.Stats) Requests {
 	before := i.before
 	return Requests{
-		References: len(i.references), Seconds: i.seconds,
+		References: len(i.asked), Seconds: i.seconds,
 		Heads: after.Heads - before.Heads, Gets: after.Gets - before.Gets, Auths: after.Auths - before.Auths,
 		CacheHits: after.CacheHits - before.CacheHits, Retries: after.Retries - before.Retries,
 	}
@@ -167,12 +186,17 @@ func (r *Report) fill() {
 func (r *Report) JSON() ([]byte, error) {
 	whole := *r
 	whole.fill()
-	data, err := encode(whole, "  ")
+	return document("report", whole)
+}
+
+// document is an answer as its schema describes it.
+func document(schema string, v any) ([]byte, error) {
+	data, err := encode(v, "  ")
 	if err != nil {
-		return nil, fmt.Errorf("writing the report: %w", err)
+		return nil, fmt.Errorf("writing the %s: %w", schema, err)
 	}
-	if err := checkSchema("report", data); err != nil {
-		return nil, fmt.Errorf("writing the report: it %w", err)
+	if err := checkSchema(schema, data); err != nil {
+		return nil, fmt.Errorf("writing the %s: it %w", schema, err)
 	}
 	return data, nil
 }
@@ -183,6 +207,10 @@ func (r *Report) Write(name string) error {
 	if err != nil {
 		return err
 	}
+	return writeReport(name, data)
+}
+
+func writeReport(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
@@ -198,6 +226,12 @@ type Event struct {
 	Stage       string
 	Name        string // the source that is done
 	Done, Total int
+	// Requests are what registries were asked in this run, PerSecond how many of
+	// them in a second of it. Of what hosts said about their limits Quota is the one
+	// that leaves least, nil when none did.
+	Requests  int64
+	PerSecond float64
+	Quota     *registry.Quota
 }
 
 // The stages of a build.

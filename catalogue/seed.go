@@ -45,11 +45,7 @@ func (b *builder) seedRecipe(ctx context.Context, client *Client, name string) e
 		if err != nil {
 			return err
 		}
-		tar, err := client.bundle(ctx, e)
-		if err != nil {
-			return err
-		}
-		if err := b.out.content(e.Bundle.Path(), tar); err != nil {
+		if err := b.seedBundle(ctx, client, e); err != nil {
 			return err
 		}
 		if err := b.out.content(entryPath(release.Entry), data); err != nil {
@@ -61,4 +57,15 @@ func (b *builder) seedRecipe(ctx context.Context, client *Client, name string) e
 		return err
 	}
 	return b.out.write(recipePath(name), data)
+}
+
+func (b *builder) seedBundle(ctx context.Context, client *Client, e *Entry) error {
+	if b.dry {
+		return nil
+	}
+	tar, err := client.bundle(ctx, e)
+	if err != nil {
+		return err
+	}
+	return b.out.content(e.Bundle.Path(), tar)
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/galley-coop/galley/recipe"
 	"github.com/galley-coop/galley/recipe/source"
@@ -19,8 +20,12 @@ type builtSource struct {
 	source Source
 	known  *known // what is published of it, nil for nothing yet
 	report SourceReport
-	marked bool // a version was withdrawn, or is no longer
-	opened bool // its versions were looked at one by one
+	marked bool        // a version was withdrawn, or is no longer
+	gone   []Withdrawn // what was not withdrawn before, or for another reason
+	opened bool        // its versions were looked at one by one
+
+	candidates []*candidate // until it is finished
+	finished   bool
 
 	repository string // Recipe.Repository
 	listing    *source.Listing
@@ -34,7 +39,7 @@ type builtSource struct {
 // rule or setting can change that.
 func (s *builtSource) refuse(version string, forGood bool, r *refusal) {
 	refused := Refusal{
-		Recipe: s.source.Name, Version: cleanLine(version, maxLine), Reason: r.reason, Findings: r.findings,
+		Recipe: s.source.Name, Version: cleanLine(version, maxLine), Kind: r.kind, Reason: r.reason, Findings: r.findings,
 	}
 	s.report.Refused = append(s.report.Refused, refused)
 	if forGood {
@@ -42,11 +47,12 @@ func (s *builtSource) refuse(version string, forGood bool, r *refusal) {
 	}
 }
 
-// buildSource compares a source's tags with what is published, and builds what
-// is new. The error is of the source as a whole, or an *outputError.
-func (b *builder) buildSource(ctx context.Context, s *builtSource) error {
+// readSource compares a source's tags with what is published, and reads what is
+// new. The error is of the source as a whole.
+func (b *builder) readSource(ctx context.Context, s *builtSource) error {
+	started := time.Now()
+	defer func() { s.report.Seconds = time.Since(started).Seconds() }()
 	s.report.Name, s.report.Location = s.source.Name, s.source.Location()
-	defer s.published()
 	parsed, err := source.Parse(s.source.Location())
 	if err != nil {
 		s.report.Location = ""
@@ -64,12 +70,23 @@ func (b *builder) buildSource(ctx context.Context, s *builtSource) error {
 	}
 	s.mark(s.tags(), b.opts.Yanked[s.source.Name], "its tag was removed from the source")
 	if s.fresh() || b.opts.Relint {
-		return b.buildVersions(ctx, s)
+		return b.readVersions(ctx, s)
 	}
 	if s.known != nil {
 		s.report.Refused = s.known.Refused
 	}
-	return b.writeRecipe(s, nil)
+	return nil
+}
+
+// completeSource asks for the images of what was read, and writes the recipe. The
+// error is of the source as a whole, or an *outputError.
+func (b *builder) completeSource(ctx context.Context, s *builtSource) error {
+	built, err := b.complete(ctx, s, s.candidates)
+	if err != nil {
+		return err
+	}
+	s.candidates = nil
+	return b.writeRecipe(s, built)
 }
 
 // inputsOf hashes what the verdict about a source's versions comes from, but for
@@ -131,6 +148,9 @@ func (s *builtSource) mark(tags map[string]bool, yanked map[string]string, gone 
 		}
 		if (now == nil) != (release.Withdrawn == nil) || now != nil && *now != *release.Withdrawn {
 			release.Withdrawn, s.marked = now, true
+			if now != nil {
+				s.gone = append(s.gone, Withdrawn{release.Version, *now})
+			}
 		}
 	}
 }
@@ -148,8 +168,8 @@ func (s *builtSource) published() {
 	}
 }
 
-// buildVersions opens the repository and builds what is new in it.
-func (b *builder) buildVersions(ctx context.Context, s *builtSource) (err error) {
+// readVersions opens the repository and reads what is new in it.
+func (b *builder) readVersions(ctx context.Context, s *builtSource) (err error) {
 	repo, err := s.listing.Open(ctx, s.source.Options(b.opts.CacheDir))
 	if err != nil {
 		return err
@@ -159,17 +179,14 @@ func (b *builder) buildVersions(ctx context.Context, s *builtSource) (err error)
 	if err != nil {
 		return err
 	}
-	built, err := b.buildAll(ctx, s, repo, versions)
-	if err != nil {
-		return err
-	}
-	s.opened = true
-	return b.writeRecipe(s, built)
+	s.candidates, err = b.readNew(ctx, s, repo, versions)
+	s.opened = err == nil
+	return err
 }
 
-// buildAll builds the versions that are new. The rules see each version with the
-// releases before it.
-func (b *builder) buildAll(ctx context.Context, s *builtSource, repo *source.Repository, versions []source.Version) ([]*candidate, error) {
+// readNew reads the versions that are new. The rules see each version with the
+// releases before it. A published one that is judged again keeps its digests.
+func (b *builder) readNew(ctx context.Context, s *builtSource, repo *source.Repository, versions []source.Version) ([]*candidate, error) {
 	var usable []source.Version
 	var candidates []*candidate
 	for _, v := range versions {
@@ -187,10 +204,13 @@ func (b *builder) buildAll(ctx context.Context, s *builtSource, repo *source.Rep
 			}
 			continue
 		case reason != "":
-			s.refuse(v.Name, true, &refusal{reason: cleanLine(reason, maxLine)})
+			s.refuse(v.Name, true, &refusal{kind: RefusedTag, reason: cleanLine(reason, maxLine)})
 			continue
 		}
 		c, err := b.readVersion(ctx, s, repo, v, history{repo, slices.Clip(usable)})
+		if err == nil && known != nil {
+			err = b.keepImages(c, known.Release)
+		}
 		var refused *refusal
 		switch {
 		case errors.As(err, &refused):
@@ -201,7 +221,17 @@ func (b *builder) buildAll(ctx context.Context, s *builtSource, repo *source.Rep
 			candidates = append(candidates, c)
 		}
 	}
-	return b.complete(ctx, s, candidates)
+	return candidates, nil
+}
+
+// keepImages takes the digests of what is published.
+func (b *builder) keepImages(c *candidate, release Release) error {
+	published, err := b.readEntry(c.entry.Recipe, release)
+	if err != nil {
+		return err
+	}
+	c.entry.Images = published.Images
+	return nil
 }
 
 func (s *builtSource) release(version string) *knownRelease {

@@ -62,7 +62,7 @@ type ledger struct {
 }
 
 const (
-	ledgerFormat = 1
+	ledgerFormat = 2
 	maxLedger    = 1 << 30
 )
 
@@ -169,7 +169,7 @@ func (b *builder) knownOf(r *Recipe) (*known, error) {
 	k := &known{Item: r.item(), Branch: r.DefaultBranch}
 	for _, release := range r.Versions {
 		e, err := b.readEntry(r.Name, release)
-		if err == nil {
+		if err == nil && !b.dry {
 			err = b.checkBundle(e)
 		}
 		if err != nil {

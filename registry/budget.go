@@ -14,6 +14,13 @@ type budget struct {
 	spent atomic.Int64
 }
 
+// Allowed is how many requests may still be sent; bounded is false when there is
+// no bound (Options.MaxRequests).
+func (r *Resolver) Allowed() (left int64, bounded bool) {
+	b := &r.wire.budget
+	return max(0, b.most-b.spent.Load()), b.most > 0
+}
+
 // take counts a request that is about to be sent, or refuses it.
 func (b *budget) take() error {
 	for {
