@@ -190,3 +190,12 @@ func (p *Plan) Failed() bool {
 
 // JSON is the plan as its schema describes it.
 func (p *Plan) JSON() ([]byte, error) { return document("plan", p) }
+
+// Write writes the plan to a file.
+func (p *Plan) Write(name string) error {
+	data, err := p.JSON()
+	if err != nil {
+		return err
+	}
+	return writeReport(name, data)
+}

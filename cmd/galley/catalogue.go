@@ -94,6 +94,7 @@ type catalogueBuildCmd struct {
 	Previous        *string `help:"Published catalogue to go on from when the build folder is empty (default: public, if it is there; '' for none)." placeholder:"DIR|URL"`
 	MaxRequests     int     `help:"Send no more than this to registries; the next build goes on (default: max_requests of the configuration, else no bound)." placeholder:"N"`
 	Relint          bool    `help:"Judge published versions again with today's rules."`
+	DryRun          bool    `help:"Only say what is new and which requests it would take; nothing is written, no registry is asked."`
 	NoCache         bool    `help:"Ask registries for everything, also for what does not change."`
 }
 
@@ -105,13 +106,15 @@ func (catalogueBuildCmd) Help() string {
 	return `Examples:
   galley catalogue build
   galley catalogue build --build staging --report report.json
+  galley catalogue build --dry-run
 
 A version is an annotated tag. Each is read at its tag, linted, its images
 resolved and its files bundled; a version that fails is left out, with the
 reason, and never stops the others. What the folder holds is not built again: a
 version is known by its tag object. A tag that moved or was removed changes
-nothing of what is published. Exit code 1: a source could not be read, or the tag
-of a published version moved.`
+nothing of what is published. Exit code 1: a source could not be read, the tag of
+a published version moved, or versions wait for a registry that is down, limits
+requests or may not be asked more; the next build goes on with them.`
 }
 
 // Run builds and lists what was refused.
@@ -131,6 +134,12 @@ func (c *catalogueBuildCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	build.Resolver, build.Progress = resolver, s.showBuild
+	if c.DryRun {
+		return c.dryRun(ctx, s, config, build)
+	}
+	if s.progress {
+		build.Estimated = s.showEstimate
+	}
 	report, err := catalogue.Build(ctx, config, build)
 	s.status("")
 	if err != nil {
@@ -146,7 +155,7 @@ func (c *catalogueBuildCmd) Run(ctx context.Context, s *streams) error {
 	} else {
 		err = s.printReport(report)
 	}
-	if err == nil && len(report.Failed())+len(report.Down())+report.Moved > 0 {
+	if err == nil && len(report.Failed())+len(report.Down())+report.Moved+report.Postponed > 0 {
 		return answered{fault.No}
 	}
 	return err
@@ -179,11 +188,6 @@ func isFile(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// showBuild shows how far a build is, on a terminal.
-func (s *streams) showBuild(e catalogue.Event) {
-	s.status("%s: %d of %d %s", e.Stage, e.Done, e.Total, e.Name)
-}
-
 func (s *streams) printReport(r *catalogue.Report) error {
 	var rows [][]string
 	for _, source := range r.Sources {
@@ -196,34 +200,52 @@ func (s *streams) printReport(r *catalogue.Report) error {
 	if err := s.table([]string{"RECIPE", "PUBLISHED", "REFUSED", "NEWEST"}, rows); err != nil {
 		return err
 	}
-	for _, l := range r.Lists {
+	s.printLists(r.Lists)
+	for _, source := range r.Failed() {
+		s.printf("failed: %s: %s\n", source.Name, oneLine(source.Error))
+	}
+	refused := refusals{}
+	for _, source := range r.Sources {
+		if source.Error == "" && len(source.Published)+len(source.Refused) == 0 {
+			s.notef("galley: note: %s has no tags, so no versions\n", source.Name)
+		}
+		s.printMoved(source.Name, source.Moved)
+		for _, w := range source.Withdrawn {
+			s.printf("withdrawn: %s %s: %s\n", source.Name, w.Version, oneLine(w.Withdrawal.String()))
+		}
+		refused.print(s, source.Refused)
+	}
+	refused.printRest(s)
+	if r.Postponed > 0 {
+		s.notef("galley: note: %s for a registry; what was learned is kept, and the next build goes on from there\n", waiting(r.Postponed))
+	}
+	s.printf("%d versions of %d recipes in %s, %d new; %d image references, %d requests, %.1f s\n",
+		r.Versions, r.Recipes, r.Output, r.New, r.Requests.References, r.Requests.Heads+r.Requests.Gets, r.Seconds)
+	return nil
+}
+
+func waiting(versions int) string {
+	if versions == 1 {
+		return "1 version waits"
+	}
+	return fmt.Sprintf("%d versions wait", versions)
+}
+
+func (s *streams) printLists(lists []catalogue.ListReport) {
+	for _, l := range lists {
 		if l.Skipped == "" {
 			s.printf("failed: list %s: %s\n", l.Location, oneLine(l.Reason))
 			continue
 		}
 		s.notef("galley: note: %s of %s is left out: %s\n", l.Skipped, l.Location, oneLine(l.Reason))
 	}
-	for _, source := range r.Failed() {
-		s.printf("failed: %s: %s\n", source.Name, oneLine(source.Error))
+}
+
+func (s *streams) printMoved(recipe string, list []catalogue.Moved) {
+	for _, moved := range list {
+		s.printf("moved: %s %s: published from commit %s, the tag names %s now; the published one stays\n",
+			recipe, moved.Version, short(moved.Published), short(moved.Now))
 	}
-	for _, source := range r.Sources {
-		if source.Error == "" && len(source.Published)+len(source.Refused) == 0 {
-			s.notef("galley: note: %s has no tags, so no versions\n", source.Name)
-		}
-		for _, moved := range source.Moved {
-			s.printf("moved: %s %s: published from commit %s, the tag names %s now; the published one stays\n",
-				source.Name, moved.Version, short(moved.Published), short(moved.Now))
-		}
-		for _, w := range source.Withdrawn {
-			s.printf("withdrawn: %s %s: %s\n", source.Name, w.Version, oneLine(w.Withdrawal.String()))
-		}
-		for _, refusal := range source.Refused {
-			s.printf("refused: %s %s: %s\n", refusal.Recipe, refusal.Version, oneLine(refusal.Reason))
-		}
-	}
-	s.printf("%d versions of %d recipes in %s, %d new; %d image references, %d requests, %.1f s\n",
-		r.Versions, r.Recipes, r.Output, r.New, r.Requests.References, r.Requests.Heads+r.Requests.Gets, r.Seconds)
-	return nil
 }
 
 type catalogueSignCmd struct {
