@@ -207,11 +207,15 @@ func (c *Client) Entry(ctx context.Context, name, version string) (*Recipe, *Ent
 		err := fault.New(fault.Refused, "all %d versions of recipe %q are withdrawn; the last one, %s: %s", len(r.Versions), name, last.Version, last.Withdrawn)
 		return nil, nil, fault.Hint(err, "ask the publisher, or name a version")
 	case release == nil:
-		err = fault.New(fault.Unavailable, "version %q of recipe %q is %w %s", version, name, ErrNotPublished, c.from.Location())
-		return nil, nil, fault.Hint(err, "%s", r.suggest(version))
+		return nil, nil, c.unknownVersion(r, version)
 	}
 	e, _, err := c.entry(ctx, name, *release)
 	return r, e, err
+}
+
+func (c *Client) unknownVersion(r *Recipe, version string) error {
+	err := fault.New(fault.Unavailable, "version %q of recipe %q is %w %s", version, r.Name, ErrNotPublished, c.from.Location())
+	return fault.Hint(err, "%s", r.suggest(version))
 }
 
 // Entries reads all versions of a recipe, ascending, several at a time.

@@ -154,14 +154,21 @@ func (b *builder) completeOne(c *candidate, results map[string]registry.Result) 
 // imageRefusal tells an image that is wrong from a registry that could not be
 // asked, which says nothing about the version.
 func imageRefusal(err error) string {
-	var answer *registry.Error
-	if errors.As(err, &answer) {
-		switch answer.Kind {
-		case registry.OverBudget, registry.RateLimited, registry.Unreachable, registry.Timeout, registry.Credentials:
-			return Postponed
-		}
+	switch registryKind(err) {
+	case registry.OverBudget, registry.RateLimited, registry.Unreachable, registry.Timeout, registry.Credentials:
+		return Postponed
 	}
 	return RefusedImage
+}
+
+// registryKind is what stood between an image and its digests, 0 for an error of
+// something else.
+func registryKind(err error) registry.ErrorKind {
+	var answer *registry.Error
+	if errors.As(err, &answer) {
+		return answer.Kind
+	}
+	return 0
 }
 
 // writeCandidate writes a version's bundle, then its entry. An entry that its own

@@ -22,6 +22,7 @@ type catalogueCmd struct {
 	Refresh catalogueRefreshCmd `cmd:"" help:"Sign a new timestamp for a published catalogue."`
 	Publish cataloguePublishCmd `cmd:"" help:"Copy a signed catalogue to a folder or a registry, for readers."`
 	Verify  catalogueVerifyCmd  `cmd:"" help:"Check every file of a published catalogue."`
+	Audit   catalogueAuditCmd   `cmd:"" help:"Compare published digests with what registries say now."`
 	Diff    catalogueDiffCmd    `cmd:"" help:"Compare two catalogues, or a published one with a build."`
 	Show    catalogueShowCmd    `cmd:"" help:"Show a recipe or a version of it."`
 	Yank    catalogueYankCmd    `cmd:"" help:"Withdraw a version: the next build marks it, and operators are told."`
