@@ -168,7 +168,9 @@ func TestAuditOfWhatCannotBeAsked(t *testing.T) {
 func TestAuditSchemaRefuses(t *testing.T) {
 	w := published(t)
 	for name, change := range map[string]func(*AuditReport){
-		"a digest":  func(r *AuditReport) { r.Failures = []AuditFailure{{Reference: "x", Published: "y", Reason: "z", Uses: []AuditUse{{"web", []string{"1"}}}}} },
+		"a digest": func(r *AuditReport) {
+			r.Failures = []AuditFailure{{Reference: "x", Published: "y", Reason: "z", Uses: []AuditUse{{"web", []string{"1"}}}}}
+		},
 		"a state":   func(r *AuditReport) { r.Drifts = []AuditDrift{{Reference: "x", State: "changed"}} },
 		"no list":   func(r *AuditReport) { r.Drifts = nil },
 		"no schema": func(r *AuditReport) { r.Schema = 0 },

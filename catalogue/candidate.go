@@ -97,8 +97,10 @@ func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.
 	}
 	c := &candidate{entry: newEntry(s.source.Name, v, r), readme: r.Readme}
 	c.entry.Signer = signer
-	if c.entry.Lint, err = b.lint(ctx, s.source, r, past); err != nil {
-		return nil, err
+	if !s.unjudged {
+		if c.entry.Lint, err = b.lint(ctx, s.source, r, past); err != nil {
+			return nil, err
+		}
 	}
 	if c.images, err = imagesOf(ctx, r); err != nil {
 		return nil, refuse(RefusedFiles, err)
