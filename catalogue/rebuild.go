@@ -108,7 +108,7 @@ type rebuilder struct {
 
 // recipe makes the chosen versions of a recipe.
 func (r *rebuilder) recipe(ctx context.Context, s selected, configured bool) []Rebuilt {
-	err := errors.New("the configuration has no source of that name")
+	err := errors.New("the configuration has no source of that name" + r.listsDown())
 	if configured {
 		err = r.open(ctx)
 	}
@@ -126,6 +126,15 @@ func (r *rebuilder) recipe(ctx context.Context, s selected, configured bool) []R
 		list = append(list, one)
 	}
 	return list
+}
+
+// listsDown tells of lists that could not be read: the source may be in one.
+func (r *rebuilder) listsDown() string {
+	report := Report{Lists: r.lists}
+	for _, l := range report.Down() {
+		return fmt.Sprintf(", and the list %s could not be read: %s", l.Location, l.Reason)
+	}
+	return ""
 }
 
 func (r *rebuilder) open(ctx context.Context) (err error) {

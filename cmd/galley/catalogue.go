@@ -314,17 +314,23 @@ func (s *streams) printSigned(signed *catalogue.Signed) error {
 }
 
 type catalogueVerifyCmd struct {
-	Location string `arg:"" name:"dir|url" help:"The published catalogue."`
-	Root     string `env:"GALLEY_ROOT" help:"Pinned root.json; without it the catalogue's own first root is taken." placeholder:"FILE"`
+	Location string   `arg:"" name:"dir|url" help:"The published catalogue."`
+	Root     string   `env:"GALLEY_ROOT" help:"Pinned root.json; without it the catalogue's own first root is taken." placeholder:"FILE"`
+	Rebuild  []string `help:"Also make a recipe, or a version of it, again from the sources in the configuration, and compare; may be given again; all for everything." placeholder:"RECIPE[@VERSION]"`
+	Config   string   `short:"c" default:"galley-catalogue.yml" help:"The catalogue's configuration, for --rebuild." placeholder:"FILE"`
 }
 
 func (catalogueVerifyCmd) Help() string {
 	return `Examples:
   galley catalogue verify public
   galley catalogue verify https://catalogue.example.org --root root.json
+  galley catalogue verify public --rebuild matomo --rebuild mailman@1.2.0+3.3.9
 
 Of a folder every file is accounted for; of a web address everything that the
-catalogue names. Exit code 4: something is not what was signed.`
+catalogue names. With --rebuild entries and bundles are made again from git, and
+compared; digests are the registries', and taken as published. Exit code 4:
+something is not what was signed, or not what the sources give; 3: a version
+could not be made again.`
 }
 
 // Run verifies everything and names what is wrong.
@@ -341,6 +347,9 @@ func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	if len(c.Rebuild) > 0 && len(v.Problems) == 0 {
+		return c.rebuild(ctx, s, v, options.Root)
+	}
 	if s.json {
 		if err := s.printJSON(v); err != nil {
 			return err
@@ -356,7 +365,7 @@ func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
 	if len(v.Problems) > 0 {
 		return fault.New(fault.Refused, "%s is not what was signed: %d problems, %d files checked", c.Location, len(v.Problems), v.Checked)
 	}
-	s.printf("%s: %d files, %d bytes, all as signed\n", c.Location, v.Checked, v.Bytes)
+	s.printVerified(c.Location, v)
 	return nil
 }
 
