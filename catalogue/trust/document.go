@@ -42,6 +42,9 @@ func Parse(role Role, data []byte) (doc *Document, err error) {
 	if looksLikeHTML(data) {
 		return nil, errHTML
 	}
+	if len(data) == 0 {
+		return nil, errors.New("is empty")
+	}
 	if int64(len(data)) > MaxLength(role) {
 		return nil, fmt.Errorf("is larger than %d bytes", MaxLength(role))
 	}

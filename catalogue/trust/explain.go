@@ -66,6 +66,8 @@ func (r *refresh) explain(err error) error {
 		return refuse(name, errors.New("is missing"))
 	case r.last.err != nil:
 		return r.last.err
+	case isLocal(err):
+		return KeepError(r.dir, err)
 	case parseErr != nil:
 		return refuse(name, parseErr)
 	case errors.Is(err, &metadata.ErrExpiredMetadata{}):

@@ -28,6 +28,7 @@ type Fetcher interface {
 type refresh struct {
 	ctx     context.Context // of the walk: go-tuf's Fetcher has no place for one
 	from    Fetcher
+	dir     string
 	now     time.Time
 	seen    map[Role]*Document // what the local folder holds
 	updater *updater.Updater
@@ -43,8 +44,23 @@ type refresh struct {
 // trusted root. dir keeps what was seen, so that a catalogue never goes back.
 // What does not verify is fault.Refused; what cannot be reached keeps the
 // Fetcher's kind.
-func Refresh(ctx context.Context, from Fetcher, dir string, root []byte, now time.Time) (state *State, err error) {
-	r := &refresh{ctx: ctx, from: from, now: now, seen: seenIn(dir)}
+//
+// What was read as a whole is kept once more, for Local. A file in dir that a
+// power cut left unreadable is put back from there, or read anew.
+func Refresh(ctx context.Context, from Fetcher, dir string, root []byte, now time.Time) (*State, error) {
+	state, err := walk(ctx, from, dir, root, now)
+	if err == nil {
+		err = keepWhole(dir, now)
+	}
+	return state, err
+}
+
+// walk is Refresh and, without a Fetcher, Local.
+func walk(ctx context.Context, from Fetcher, dir string, root []byte, now time.Time) (state *State, err error) {
+	if err := heal(dir); err != nil {
+		return nil, err
+	}
+	r := &refresh{ctx: ctx, from: from, dir: dir, now: now, seen: seenIn(dir)}
 	defer func() {
 		if p := recover(); p != nil {
 			state, err = nil, refuse(r.last.name, errors.New("is malformed"))
@@ -58,12 +74,16 @@ func Refresh(ctx context.Context, from Fetcher, dir string, root []byte, now tim
 	cfg.RootMaxLength, cfg.TimestampMaxLength = maxRoot, maxTimestamp
 	cfg.SnapshotMaxLength, cfg.TargetsMaxLength = maxSnapshot, maxTargets
 	cfg.MaxRootRotations = MaxRoots
-	cfg.Fetcher = r
-	if r.updater, err = updater.New(cfg); err != nil {
+	cfg.Fetcher, cfg.UnsafeLocalMode = r, from == nil
+	if r.updater, err = updater.New(cfg); isLocal(err) {
+		return nil, KeepError(dir, err)
+	} else if err != nil {
 		return nil, err
 	}
 	r.updater.UnsafeSetRefTime(now) // one moment for the whole walk
-	if err := r.updater.Refresh(); err != nil {
+	if err := r.updater.Refresh(); err != nil && from == nil {
+		return nil, err
+	} else if err != nil {
 		return nil, r.explain(err)
 	}
 	return r.state(dir)
