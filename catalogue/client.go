@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,9 +28,21 @@ type ClientOptions struct {
 	// metadata seen. Without it nothing is remembered: an older catalogue than
 	// seen before is not noticed, and the first root is trusted every time.
 	StateDir string
+	// CacheDir keeps verified content by its hash: what did not change is not
+	// fetched again, and stands in when the catalogue cannot be reached. "" keeps
+	// none. It may be shared and may be removed at any time.
+	CacheDir string
+	// CacheSize bounds CacheDir, in bytes; DefaultCacheSize when zero.
+	CacheSize int64
+	// Offline asks for what StateDir and CacheDir hold, without trying the network.
+	// A folder is read as always.
+	Offline bool
 	// Root is a pinned root metadata file. Nil means trust on first use: the
 	// first root that the catalogue shows is kept, and Info tells its fingerprint.
 	Root []byte
+	// Fingerprint, instead of Root, pins the first root that the catalogue shows:
+	// its SHA-256 in hex. An address may carry it too: "#sha256:<fingerprint>".
+	Fingerprint string
 	// HTTP is used for http and https; nil means a client of its own.
 	HTTP *http.Client
 	// Now is the moment for expiry; zero means the clock.
@@ -56,11 +69,16 @@ type Info struct {
 	Fingerprint string `json:"fingerprint"` // of the first trusted root, SHA-256
 	// FirstUse says that the root was not pinned and never seen before: a user
 	// should compare the fingerprint with what the publisher says elsewhere.
-	FirstUse  bool     `json:"first_use"`
-	Root      RoleInfo `json:"root"`
-	Timestamp RoleInfo `json:"timestamp"`
-	Snapshot  RoleInfo `json:"snapshot"`
-	Targets   RoleInfo `json:"targets"`
+	FirstUse bool `json:"first_use"`
+	// Offline says that the catalogue was not asked, or could not be: what was
+	// Read then counts. Reason is why it could not be; "" when it was not to be.
+	Offline   bool      `json:"offline,omitempty"`
+	Reason    string    `json:"reason,omitempty"`
+	Read      time.Time `json:"read"` // when the metadata was
+	Root      RoleInfo  `json:"root"`
+	Timestamp RoleInfo  `json:"timestamp"`
+	Snapshot  RoleInfo  `json:"snapshot"`
+	Targets   RoleInfo  `json:"targets"`
 }
 
 // RoleInfo is the current metadata of one role.
@@ -72,8 +90,24 @@ type RoleInfo struct {
 	Signers string `json:"signers"`
 }
 
-// Open reads and verifies the metadata of the catalogue at location: an https or
-// http address, or a folder.
+// ValidUntil is when the first role expires.
+func (i Info) ValidUntil() time.Time {
+	until := i.Root.Expires
+	for _, role := range []RoleInfo{i.Timestamp, i.Snapshot, i.Targets} {
+		if role.Expires.Before(until) {
+			until = role.Expires
+		}
+	}
+	return until
+}
+
+// Open reads and verifies the metadata of the catalogue at location: an https,
+// http or oci address, or a folder; "#sha256:<fingerprint>" behind it pins its
+// first root.
+//
+// A catalogue of the network that was read before and does not answer now is open
+// as Info.Offline, as long as what was read has not expired. One that answers and
+// does not verify is refused, always.
 func Open(ctx context.Context, location string, opts ClientOptions) (*Client, error) {
 	if opts.Timeout <= 0 {
 		opts.Timeout = DefaultTimeout
@@ -84,15 +118,63 @@ func Open(ctx context.Context, location string, opts ClientOptions) (*Client, er
 	if opts.Now.IsZero() {
 		opts.Now = time.Now()
 	}
+	location, err := opts.pin(location)
+	if err != nil {
+		return nil, err
+	}
 	from, err := openFetcher(location, opts.HTTP, opts.Timeout)
 	if err != nil {
 		return nil, err
+	}
+	if _, isFolder := from.(folderFetcher); isFolder {
+		opts.Offline = false
+	} else if opts.CacheDir != "" {
+		from = &cachedFetcher{from, newContentCache(opts.CacheDir, opts.CacheSize)}
 	}
 	c := &Client{from: from, opts: opts}
 	if err := c.refresh(ctx); err != nil {
 		return nil, errors.Join(c.wrap(err), from.Close())
 	}
 	return c, nil
+}
+
+// pin takes the fingerprint off a location and sees that no two roots are pinned.
+func (o *ClientOptions) pin(location string) (string, error) {
+	location, fingerprint, err := SplitPin(location)
+	if err != nil {
+		return "", err
+	}
+	o.Fingerprint = cmp.Or(fingerprint, o.Fingerprint)
+	switch {
+	case o.Root == nil:
+		return location, nil
+	case o.Fingerprint != "":
+		return "", fault.New(fault.Usage, "a root file and a fingerprint are pinned for catalogue %s; expected one of them", location)
+	}
+	if err := CheckRoot(o.Root); err != nil {
+		return "", fmt.Errorf("the pinned root %w", err)
+	}
+	return location, nil
+}
+
+// pinMark stands between an address and the fingerprint of its first root.
+const pinMark = "#sha256:"
+
+// SplitPin takes "#sha256:<fingerprint>" off an address; fingerprint is "" when
+// there is none.
+func SplitPin(location string) (address, fingerprint string, err error) {
+	address, fingerprint, pinned := strings.Cut(location, pinMark)
+	fingerprint = strings.ToLower(fingerprint)
+	if pinned && !hexSHA256.MatchString(fingerprint) {
+		err := fault.New(fault.Usage, "catalogue %s: %q is no fingerprint; expected 64 hex digits", address, fingerprint)
+		return "", "", fault.Hint(err, "the publisher's: galley catalogue keys list shows it, and so does sha256sum of the first root.json")
+	}
+	return address, fingerprint, nil
+}
+
+// refused is the error of what does not verify.
+func refused(format string, args ...any) error {
+	return fault.Hint(fault.New(fault.Refused, format, args...), "tell the publisher; nothing was changed")
 }
 
 // wrap names the catalogue. Kinds and hints travel along.
@@ -111,7 +193,7 @@ func (c *Client) setInfo(fingerprint string, firstUse bool) {
 		return RoleInfo{c.state.Versions[r], c.state.Expires[r], c.state.Signers[r]}
 	}
 	c.info = Info{
-		Location: c.from.Location(), Fingerprint: fingerprint, FirstUse: firstUse,
+		Location: c.from.Location(), Fingerprint: fingerprint, FirstUse: firstUse, Read: c.opts.Now,
 		Root: role(trust.Root), Timestamp: role(trust.Timestamp),
 		Snapshot: role(trust.Snapshot), Targets: role(trust.Targets),
 	}
@@ -127,7 +209,7 @@ func (c *Client) target(ctx context.Context, name string) ([]byte, error) {
 		return nil, fs.ErrNotExist
 	}
 	if f.Length > c.opts.MaxTarget {
-		return nil, fault.New(fault.Refused, "%s has %d bytes, expected at most %d", name, f.Length, c.opts.MaxTarget)
+		return nil, refused("%s has %d bytes, expected at most %d", name, f.Length, c.opts.MaxTarget)
 	}
 	return c.state.Fetch(ctx, c.from, name)
 }
@@ -135,19 +217,22 @@ func (c *Client) target(ctx context.Context, name string) ([]byte, error) {
 // Index reads the list of recipes.
 func (c *Client) Index(ctx context.Context) (*Index, error) {
 	data, err := c.target(ctx, indexName)
+	if errors.Is(err, errNotKept) {
+		return nil, c.notKept("the list of recipes")
+	}
 	if err != nil {
 		return nil, c.wrap(missingTarget(indexName, err))
 	}
 	index, err := decodeIndex(data)
 	if err != nil {
-		return nil, c.wrap(fault.New(fault.Refused, "%s %w", indexName, err))
+		return nil, c.wrap(refused("%s %w", indexName, err))
 	}
 	return index, nil
 }
 
 func missingTarget(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.Refused, "%s is not among what was signed", name)
+		return refused("%s is not among what was signed", name)
 	}
 	return err
 }
@@ -163,18 +248,25 @@ func (c *Client) Recipe(ctx context.Context, name string) (*Recipe, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, c.unknownRecipe(ctx, name)
 	}
+	if errors.Is(err, errNotKept) {
+		return nil, c.notKept("recipe %q", name)
+	}
 	if err != nil {
 		return nil, c.wrap(err)
 	}
 	r, err := decodeRecipe(name, data)
 	if err != nil {
-		return nil, c.wrap(fault.New(fault.Refused, "%s %w", path, err))
+		return nil, c.wrap(refused("%s %w", path, err))
 	}
 	return r, nil
 }
 
 func (c *Client) unknownRecipe(ctx context.Context, name string) error {
+	unknown := fault.New(fault.Unavailable, "recipe %q is %w %s", name, ErrNotPublished, c.from.Location())
 	index, err := c.Index(ctx)
+	if errors.Is(err, errNotKept) {
+		return fault.Hint(unknown, "galley catalogue search lists what it has, when it can be reached")
+	}
 	if err != nil {
 		return err
 	}
@@ -182,11 +274,10 @@ func (c *Client) unknownRecipe(ctx context.Context, name string) error {
 	for _, item := range index.Recipes {
 		names = append(names, item.Name)
 	}
-	err = fault.New(fault.Unavailable, "recipe %q is %w %s", name, ErrNotPublished, c.from.Location())
 	if like := fault.Near(name, names); len(like) > 0 {
-		return fault.Hint(err, "did you mean %s?", strings.Join(like, ", "))
+		return fault.Hint(unknown, "did you mean %s?", strings.Join(like, ", "))
 	}
-	return fault.Hint(err, "it has %d recipes", len(names))
+	return fault.Hint(unknown, "galley catalogue search lists its %d recipes", len(names))
 }
 
 // Entry reads one version of a recipe, the newest that is not withdrawn when
@@ -239,15 +330,18 @@ const maxAtOnce = 8
 func (c *Client) entry(ctx context.Context, name string, release Release) (*Entry, []byte, error) {
 	path := entryPath(release.Entry)
 	data, err := c.content(ctx, path, maxEntry)
+	if errors.Is(err, errNotKept) {
+		return nil, nil, c.notKept("recipe %q %s", name, release.Version)
+	}
 	if err != nil {
 		return nil, nil, c.wrap(err)
 	}
 	if hashOf(data) != release.Entry {
-		return nil, nil, c.wrap(fault.New(fault.Refused, "%s %w", path, wrongHash(data, errWrongName.Error())))
+		return nil, nil, c.wrap(refused("%s %w", path, wrongHash(data, errWrongName.Error())))
 	}
 	e, err := decodeEntry(name, release.Version, data)
 	if err != nil {
-		return nil, nil, c.wrap(fault.New(fault.Refused, "%s %w", path, err))
+		return nil, nil, c.wrap(refused("%s %w", path, err))
 	}
 	return e, data, nil
 }
@@ -257,9 +351,9 @@ func (c *Client) content(ctx context.Context, path string, limit int64) ([]byte,
 	data, err := c.from.Fetch(ctx, path, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fault.New(fault.Refused, "%s is missing", path)
+		return nil, refused("%s is missing", path)
 	case errors.Is(err, disk.ErrTooLarge):
-		return nil, fault.New(fault.Refused, "%s is longer than the %d bytes it may have", path, limit)
+		return nil, refused("%s is longer than the %d bytes it may have", path, limit)
 	case err != nil:
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"regexp"
 
-	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/recipe"
 )
 
@@ -21,7 +20,7 @@ func (c *Client) Bundle(ctx context.Context, e *Entry) (fs.FS, error) {
 	}
 	files, err := recipe.ReadBundle(data)
 	if err != nil {
-		return nil, c.wrap(fault.New(fault.Refused, "%s: %w", e.Bundle.Path(), err))
+		return nil, c.wrap(refused("%s: %w", e.Bundle.Path(), err))
 	}
 	return files, nil
 }
@@ -30,14 +29,17 @@ func (c *Client) Bundle(ctx context.Context, e *Entry) (fs.FS, error) {
 func (c *Client) bundle(ctx context.Context, e *Entry) ([]byte, error) {
 	b := e.Bundle
 	if !hexSHA256.MatchString(b.SHA256) || b.Size < 1 || b.Size > recipe.MaxBundleSize {
-		return nil, c.wrap(fault.New(fault.Refused, "the entry of version %q names no bundle that can be", e.Version))
+		return nil, c.wrap(refused("the entry of version %q names no bundle that can be", e.Version))
 	}
 	data, err := c.content(ctx, b.Path(), b.Size)
+	if errors.Is(err, errNotKept) {
+		return nil, c.notKept("the files of version %s", e.Version)
+	}
 	if err != nil {
 		return nil, c.wrap(err)
 	}
 	if err := checkBundle(b, data); err != nil {
-		return nil, c.wrap(fault.New(fault.Refused, "%s %w", b.Path(), err))
+		return nil, c.wrap(refused("%s %w", b.Path(), err))
 	}
 	return data, nil
 }

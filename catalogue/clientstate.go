@@ -44,40 +44,72 @@ func (c *Client) refreshIn(ctx context.Context, stateDir string) error {
 	sum := sha256.Sum256([]byte(c.from.Location()))
 	dir := filepath.Join(stateDir, hex.EncodeToString(sum[:16]))
 	anchor, err := savedAnchor(dir)
+	known := err == nil && c.isPinned(anchor)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && c.opts.Root == nil:
-		return c.trustFirst(ctx, stateDir, dir)
-	case errors.Is(err, fs.ErrNotExist):
-		return c.trustNew(ctx, stateDir, dir, c.opts.Root, false)
-	case err != nil:
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return damaged(dir, err)
-	case c.opts.Root != nil && string(anchor) != string(c.opts.Root):
+	case !known && c.opts.Offline:
+		return c.neverRead(err == nil)
+	case !known && c.opts.Root != nil:
 		return c.trustNew(ctx, stateDir, dir, c.opts.Root, false)
+	case !known:
+		return c.trustFirst(ctx, stateDir, dir)
 	}
 	root, err := trust.SavedRoot(dir)
 	if err != nil {
 		return damaged(dir, err)
 	}
-	if c.state, err = trust.Refresh(ctx, c.from, dir, root, c.opts.Now); err != nil {
+	if c.opts.Offline {
+		return c.goOffline(ctx, dir, root, anchor, nil)
+	}
+	if c.state, err = trust.Refresh(ctx, c.from, dir, root, c.opts.Now); isUnreachable(err) {
+		err = c.goOffline(ctx, dir, root, anchor, err)
+		return errors.Join(err, private(dir))
+	}
+	if err != nil {
 		return errors.Join(err, private(dir))
 	}
 	c.setInfo(trust.Fingerprint(anchor), false)
 	return private(dir)
 }
 
+// isPinned tells whether trust may go on from an anchor.
+func (c *Client) isPinned(anchor []byte) bool {
+	if c.opts.Root != nil {
+		return string(anchor) == string(c.opts.Root)
+	}
+	return c.opts.Fingerprint == "" || trust.Fingerprint(anchor) == c.opts.Fingerprint
+}
+
+// CheckRoot tells what is wrong with a file that should be a root to trust. The
+// words read on after the file's name.
+func CheckRoot(root []byte) error {
+	if _, err := trust.NewChain(root); err != nil {
+		err = fault.New(fault.Refused, "is no root to trust: it %w", err)
+		return fault.Hint(err, "give the root.json that the publisher hands out: galley catalogue keys export-root makes it")
+	}
+	return nil
+}
+
 // stateDir is the locked folder of all locations, or a temporary one.
 func (c *Client) stateDir(ctx context.Context) (dir string, done func(), err error) {
 	if c.opts.StateDir == "" {
 		dir, err := os.MkdirTemp("", "galley-trust-")
-		return dir, func() { _ = os.RemoveAll(dir) }, err
+		if err != nil {
+			return "", nil, trust.KeepError(os.TempDir(), err)
+		}
+		return dir, func() { _ = os.RemoveAll(dir) }, nil
 	}
 	if err := os.MkdirAll(c.opts.StateDir, 0o700); err != nil {
-		return "", nil, fmt.Errorf("keeping what is trusted: %w", err)
+		return "", nil, trust.KeepError(c.opts.StateDir, err)
 	}
 	lock := flock.New(filepath.Join(c.opts.StateDir, ".lock"), flock.SetPermissions(0o600))
 	limited, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	if _, err := lock.TryLockContext(limited, 50*time.Millisecond); err != nil {
+		if limited.Err() == nil {
+			return "", nil, trust.KeepError(c.opts.StateDir, err)
+		}
 		err = fmt.Errorf("waiting for another galley that uses %q: %w", c.opts.StateDir, err)
 		return "", nil, fault.Hint(err, "try again when it is done")
 	}
@@ -108,30 +140,31 @@ func (c *Client) trustFirst(ctx context.Context, stateDir, dir string) error {
 		return fault.Hint(err, "give the address under which the catalogue was published")
 	}
 	if errors.Is(err, disk.ErrTooLarge) {
-		return fault.New(fault.Refused, "%s is longer than it may be", name)
+		return refused("%s is longer than it may be", name)
 	}
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", name, err)
 	}
 	if _, err := trust.NewChain(root); err != nil {
-		return fault.New(fault.Refused, "%s %w", name, err)
+		return refused("%s %w", name, err)
 	}
-	return c.trustNew(ctx, stateDir, dir, root, true)
+	if want := c.opts.Fingerprint; want != "" && trust.Fingerprint(root) != want {
+		err := fault.New(fault.Refused, "%s is not the pinned root: its fingerprint is %s, expected %s", name, trust.Fingerprint(root), want)
+		return fault.Hint(err, "compare with what the publisher says elsewhere; somebody else may answer at this address")
+	}
+	return c.trustNew(ctx, stateDir, dir, root, c.opts.Fingerprint == "")
 }
 
 // trustNew starts from a root in a folder of its own, which takes the place of
 // the location's once all verified. Versions seen before still count.
 func (c *Client) trustNew(ctx context.Context, stateDir, dir string, root []byte, firstUse bool) error {
-	if _, err := trust.NewChain(root); err != nil {
-		return fault.New(fault.Refused, "the pinned root %w", err)
-	}
 	staging, err := os.MkdirTemp(stateDir, ".new-")
 	if err != nil {
-		return fmt.Errorf("keeping what is trusted: %w", err)
+		return trust.KeepError(dir, err)
 	}
 	defer os.RemoveAll(staging)
 	if err := copySeen(dir, staging); err != nil {
-		return fmt.Errorf("keeping what is trusted: %w", err)
+		return trust.KeepError(dir, err)
 	}
 	if c.state, err = trust.Refresh(ctx, c.from, staging, root, c.opts.Now); err != nil {
 		if !firstUse && fault.KindOf(err) == fault.Refused {
@@ -139,17 +172,17 @@ func (c *Client) trustNew(ctx context.Context, stateDir, dir string, root []byte
 		}
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(staging, anchorName), root, 0o600); err != nil {
-		return fmt.Errorf("keeping what is trusted: %w", err)
+	if err := trust.WriteFile(filepath.Join(staging, anchorName), root); err != nil {
+		return trust.KeepError(dir, err)
 	}
 	if err := private(staging); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("keeping what is trusted: %w", err)
+		return trust.KeepError(dir, err)
 	}
 	if err := os.Rename(staging, dir); err != nil {
-		return fmt.Errorf("keeping what is trusted: %w", err)
+		return trust.KeepError(dir, err)
 	}
 	c.state.SetDir(dir)
 	c.setInfo(trust.Fingerprint(root), firstUse)
@@ -177,13 +210,13 @@ func copySeen(from, to string) error {
 func private(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("keeping what is trusted: %w", err)
+		return trust.KeepError(dir, err)
 	}
 	for _, e := range entries {
 		if e.Type().IsRegular() {
 			err := os.Chmod(filepath.Join(dir, e.Name()), 0o600)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) { // another galley renames what it wrote
-				return fmt.Errorf("keeping what is trusted: %w", err)
+				return trust.KeepError(dir, err)
 			}
 		}
 	}

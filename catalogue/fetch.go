@@ -2,11 +2,12 @@ package catalogue
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -87,6 +88,11 @@ type webFetcher struct {
 	timeout  time.Duration
 }
 
+// redirectError is a redirect that is not followed. It reads on after the host.
+type redirectError string
+
+func (e redirectError) Error() string { return string(e) }
+
 // webClient follows no redirect from https to http.
 func webClient(given *http.Client) *http.Client {
 	client := http.Client{}
@@ -96,10 +102,10 @@ func webClient(given *http.Client) *http.Client {
 	if client.CheckRedirect == nil {
 		client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 			if len(via) >= 10 {
-				return errors.New("more than 10 redirects")
+				return redirectError("is redirected more than 10 times")
 			}
 			if req.URL.Scheme != "https" && via[len(via)-1].URL.Scheme == "https" {
-				return errors.New("redirected from https to http")
+				return redirectError("redirects from https to http")
 			}
 			return nil
 		}
@@ -156,8 +162,16 @@ func (f *webFetcher) status(name string, resp *http.Response) error {
 	case code == http.StatusForbidden && role == trust.Root:
 		return fs.ErrNotExist // object stores hide that way what is not there
 	}
-	err := fmt.Errorf("%s answered %d %s", f.base.Host, resp.StatusCode, http.StatusText(resp.StatusCode))
-	return fault.Hint(fault.Wrap(fault.Unavailable, err), "try again later, or ask who runs the host")
+	err := fault.New(fault.Unavailable, "%s answered %d %s", f.base.Host, resp.StatusCode, http.StatusText(resp.StatusCode))
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized && f.base.User != nil:
+		return fault.Hint(err, "the name and password in the address are not the ones that the host wants")
+	case code == http.StatusUnauthorized:
+		return fault.Hint(err, "the host wants a login: name the catalogue as %s://NAME:PASSWORD@%s…, in GALLEY_CATALOGUE rather than as an argument", f.base.Scheme, f.base.Host)
+	case code == http.StatusTooManyRequests || code >= 500:
+		return fault.Hint(unreachable{err}, "try again later, or ask who runs the host")
+	}
+	return fault.Hint(err, "check the address, or ask who runs the host")
 }
 
 // explain makes one line of a transport's error, without the URL and whatever
@@ -167,17 +181,30 @@ func (f *webFetcher) explain(ctx context.Context, err error) error {
 	if errors.As(err, &of) {
 		err = of.Err
 	}
-	var unknownCA x509.UnknownAuthorityError
+	var certificate *tls.CertificateVerificationError
+	var redirect redirectError
 	hint := "check the address and the network"
 	switch {
+	case errors.As(err, &redirect):
+		return fault.Hint(fault.New(fault.Unavailable, "%s %w", f.base.Host, redirect), "check the address, or ask who runs the host")
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fault.Wrap(fault.Interrupted, context.Canceled)
 	case errors.Is(err, context.DeadlineExceeded):
 		err, hint = fmt.Errorf("no whole answer in time: %w", context.DeadlineExceeded), "try again, or allow more time"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = fmt.Errorf("the answer was cut short: %w", err)
-	case errors.As(err, &unknownCA):
-		hint = "the server's certificate is not trusted"
+	case errors.As(err, &certificate):
+		hint = "the server's certificate is not right: check this machine's clock and the address, or ask who runs the host"
 	}
-	return fault.Hint(fault.Wrap(fault.Unavailable, fmt.Errorf("asking %s: %w", f.base.Host, err)), "%s", hint)
+	told := fault.New(fault.Unavailable, "asking %s: %w", f.base.Host, err)
+	if isSilence(err) {
+		told = unreachable{told}
+	}
+	return fault.Hint(told, "%s", hint)
+}
+
+// isSilence tells no answer, or half of one, from one that is no HTTP.
+func isSilence(err error) bool {
+	var of net.Error
+	return errors.As(err, &of) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
