@@ -41,8 +41,7 @@ func (c *Client) refresh(ctx context.Context) error {
 }
 
 func (c *Client) refreshIn(ctx context.Context, stateDir string) error {
-	sum := sha256.Sum256([]byte(c.from.Location()))
-	dir := filepath.Join(stateDir, hex.EncodeToString(sum[:16]))
+	dir := filepath.Join(stateDir, stateName(c.from.Location()))
 	anchor, err := savedAnchor(dir)
 	known := err == nil && c.isPinned(anchor)
 	switch {
@@ -62,15 +61,23 @@ func (c *Client) refreshIn(ctx context.Context, stateDir string) error {
 	if c.opts.Offline {
 		return c.goOffline(ctx, dir, root, anchor, nil)
 	}
-	if c.state, err = trust.Refresh(ctx, c.from, dir, root, c.opts.Now); isUnreachable(err) {
+	c.state, err = trust.Refresh(ctx, c.from, dir, root, c.opts.Now)
+	switch {
+	case err == nil:
+		c.setInfo(trust.Fingerprint(anchor), false)
+	case isUnreachable(err):
 		err = c.goOffline(ctx, dir, root, anchor, err)
-		return errors.Join(err, private(dir))
 	}
-	if err != nil {
-		return errors.Join(err, private(dir))
+	if closed := private(dir); err == nil { // what is wrong with the folder, err says
+		err = closed
 	}
-	c.setInfo(trust.Fingerprint(anchor), false)
-	return private(dir)
+	return err
+}
+
+// stateName is what a location's files in the folder of all are named by.
+func stateName(location string) string {
+	sum := sha256.Sum256([]byte(location))
+	return hex.EncodeToString(sum[:16])
 }
 
 // isPinned tells whether trust may go on from an anchor.
