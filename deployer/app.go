@@ -21,6 +21,7 @@ type App struct {
 	// Recipe and Version are what the env file's TYPE or RECIPE says; Version is
 	// "" before the first deploy.
 	Recipe, Version string
+	Catalogue       string // the name that GALLEY_CATALOGUE_NAME gives, "" for any
 	Stack           string // the stack's name on the swarm
 }
 
@@ -57,6 +58,9 @@ func loadApp(server, domain, path string) (App, error) {
 func newApp(server, domain string, env *recipe.EnvFile) App {
 	a := App{Domain: domain, Server: server, Path: env.Text.Path, Env: env, Stack: StackName(domain)}
 	a.Recipe, a.Version = env.Recipe()
+	if v, ok := env.Get(catalogueVariable); ok {
+		a.Catalogue = v.Value
+	}
 	if values, _ := env.Environ(nil); values["STACK_NAME"] != "" {
 		a.Stack = values["STACK_NAME"]
 	}

@@ -143,12 +143,18 @@ func nearest(domain string, apps []App) []string {
 	return fault.Near(domain, names)
 }
 
+// catalogueVariable says which catalogue an app's recipe comes from. Other clients
+// pass it over: it is a variable that no compose file asks for.
+const catalogueVariable = "GALLEY_CATALOGUE_NAME"
+
 // NewOptions say what app to make.
 type NewOptions struct {
 	Domain string
 	Server string // a docker context's name
 	// Recipe and Version are what is written as TYPE; Version may be "".
 	Recipe, Version string
+	// Catalogue is written as GALLEY_CATALOGUE_NAME, unless it is "".
+	Catalogue string
 	// Sample is the recipe as its bundle has it. One without a .env.sample gives
 	// an env file with nothing but the recipe and the domain.
 	Sample *recipe.Recipe
@@ -208,6 +214,11 @@ func (d Dir) New(o NewOptions) (App, error) {
 	}
 	if err := env.Set("DOMAIN", o.Domain); err != nil {
 		return App{}, fmt.Errorf("making the env file: %w", err)
+	}
+	if o.Catalogue != "" {
+		if err := env.Set(catalogueVariable, o.Catalogue); err != nil {
+			return App{}, fmt.Errorf("making the env file: %w", err)
+		}
 	}
 	app := newApp(o.Server, o.Domain, env)
 	apps, _ := d.Apps() // one that cannot be read does not keep a new one from being made

@@ -105,6 +105,23 @@ func (e *Engine) Seen(ctx context.Context, mark CatalogueMark) (CatalogueMark, e
 	return seenIn(records, mark), err
 }
 
+// LastCatalogue is the catalogue that a stack was last deployed from with success;
+// its Fingerprint is "" when none is recorded.
+func (e *Engine) LastCatalogue(ctx context.Context, stack string) (CatalogueMark, error) {
+	records, err := e.History(ctx, stack)
+	return lastCatalogue(records), err
+}
+
+// lastCatalogue passes over deploys that failed, and undeploys.
+func lastCatalogue(records []Record) CatalogueMark {
+	for i := len(records) - 1; i >= 0; i-- {
+		if r := records[i]; r.Verdict == Converged && r.Entry != "" && r.Catalogue.Fingerprint != "" {
+			return r.Catalogue
+		}
+	}
+	return CatalogueMark{}
+}
+
 func seenIn(records []Record, mark CatalogueMark) CatalogueMark {
 	seen := mark
 	seen.Timestamp, seen.Snapshot = 0, 0

@@ -27,3 +27,19 @@ func TestSeenForgetsRevokedSigners(t *testing.T) {
 		}
 	}
 }
+
+// TestLastCatalogue passes over what did not change the stack's catalogue.
+func TestLastCatalogue(t *testing.T) {
+	records := []Record{
+		{Verdict: Converged, Entry: "e", Catalogue: CatalogueMark{Fingerprint: "first"}},
+		{Verdict: Converged, Entry: "e", Catalogue: CatalogueMark{Fingerprint: "second"}},
+		{Verdict: "failed", Entry: "e", Catalogue: CatalogueMark{Fingerprint: "third"}},
+		{Verdict: Converged, Catalogue: CatalogueMark{}}, // an undeploy
+	}
+	if got := lastCatalogue(records); got.Fingerprint != "second" {
+		t.Errorf("the last catalogue is %q, expected second", got.Fingerprint)
+	}
+	if got := lastCatalogue(records[2:]); got.Fingerprint != "" {
+		t.Errorf("a stack that was never deployed has catalogue %q", got.Fingerprint)
+	}
+}
