@@ -14,7 +14,7 @@ import (
 
 // errNotKept is in the chain when a catalogue is read offline and this machine
 // does not have a file of it.
-var errNotKept = errors.New("is not kept on this machine")
+var errNotKept = errors.New("no copy is kept on this machine")
 
 // unreachable marks the error of a host that gives no answer: what was read before
 // may stand in. A host that gives another answer than it should is never that.
@@ -75,7 +75,7 @@ func (c *Client) neverRead(otherRoot bool) error {
 
 // notKept is the error of what an offline client cannot give.
 func (c *Client) notKept(format string, args ...any) error {
-	err := fault.New(fault.Unavailable, "reading catalogue %s offline: %s %w", c.from.Location(), fmt.Sprintf(format, args...), errNotKept)
+	err := fault.New(fault.Unavailable, "reading catalogue %s offline: %s: %w", c.from.Location(), fmt.Sprintf(format, args...), errNotKept)
 	return fault.Hint(err, "what was used before is; try again when the catalogue can be reached")
 }
 

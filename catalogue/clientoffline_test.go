@@ -104,9 +104,9 @@ func TestClientOffline(t *testing.T) {
 			t.Errorf("%s: compose.yml is %q, %v", name, data, err)
 		}
 		_, _, err = c.Entry(t.Context(), "web", "1.0.0+1.0")
-		wants(t, err, fault.Unavailable, `recipe "web" 1.0.0+1.0 is not kept on this machine`)
+		wants(t, err, fault.Unavailable, `recipe "web" 1.0.0+1.0: no copy is kept on this machine`)
 		_, err = c.Index(t.Context())
-		wants(t, err, fault.Unavailable, "the list of recipes is not kept on this machine")
+		wants(t, err, fault.Unavailable, "the list of recipes: no copy is kept on this machine")
 		if asked := host.requests(); len(asked) > 0 {
 			t.Errorf("%s: an offline client asked for %q", name, asked)
 		}

@@ -16,9 +16,10 @@ import (
 )
 
 type appCmd struct {
-	Dir       string `env:"GALLEY_DIR" default:"~/.galley" help:"Where the apps' env files are: servers/<server>/<domain>.env." placeholder:"DIR"`
-	Catalogue string `env:"GALLEY_CATALOGUE" help:"The catalogue to deploy from." placeholder:"URL|DIR"`
-	Root      string `env:"GALLEY_ROOT" help:"Pinned root.json of the catalogue; without it the first root seen is trusted." placeholder:"FILE"`
+	Dir            string `env:"GALLEY_DIR" default:"~/.galley" help:"Where the apps' env files are: servers/<server>/<domain>.env." placeholder:"DIR"`
+	catalogueFlags `embed:""`
+
+	CatalogueChange bool `help:"Take an app's recipe from another catalogue than the one that it was deployed from."`
 
 	New      appNewCmd      `cmd:"" help:"Make a new app: write its env file."`
 	Ls       appLsCmd       `cmd:"" help:"List the apps."`
@@ -61,32 +62,13 @@ func trustDir() string {
 	return home("~/.galley/trust")
 }
 
-// open refreshes and verifies the catalogue.
-func (a *appCmd) open(ctx context.Context, s *streams) (*catalogue.Client, error) {
-	return openCatalogue(ctx, s, a.Catalogue, a.Root, filepath.Join(a.dir().Root, "trust"))
-}
-
-func openCatalogue(ctx context.Context, s *streams, location, rootFile, state string) (*catalogue.Client, error) {
-	if location == "" { // an environment variable may be there and empty
-		err := fault.New(fault.Usage, "no catalogue is named")
-		return nil, fault.Hint(err, "give --catalogue URL, or set GALLEY_CATALOGUE")
-	}
-	options := catalogue.ClientOptions{StateDir: state}
-	if rootFile != "" {
-		root, err := readLimited(rootFile, 1<<20)
-		if err != nil {
-			return nil, fmt.Errorf("reading the pinned root: %w", err)
-		}
-		options.Root = root
-	}
-	client, err := catalogue.Open(ctx, location, options)
+// open refreshes and verifies the catalogue that a recipe comes from.
+func (a *appCmd) open(ctx context.Context, s *streams, from, recipe string) (*catalogue.Client, error) {
+	clients, err := a.clients(s, filepath.Join(a.dir().Root, "trust"))
 	if err != nil {
 		return nil, err
 	}
-	if info := client.Info(); info.FirstUse {
-		s.notef("galley: note: catalogue %s is trusted from now on; its root is %s\n", location, info.Fingerprint)
-	}
-	return client, nil
+	return clients.For(ctx, from, recipe)
 }
 
 func readLimited(name string, limit int64) ([]byte, error) {
@@ -104,10 +86,12 @@ func readLimited(name string, limit int64) ([]byte, error) {
 
 // wanted is a verified entry, its files, and the stack made from them.
 type wanted struct {
-	app     deployer.App
-	client  *catalogue.Client
-	entry   *catalogue.Entry
-	desired *deployer.Desired
+	app         deployer.App
+	client      *catalogue.Client
+	entry       *catalogue.Entry
+	desired     *deployer.Desired
+	fingerprint string // by which the swarm knows the catalogue, "" for this machine's
+	change      bool   // the catalogue may be another one than the stack's
 	// withdrawn is why the version is not for new deploys, nil when it is.
 	withdrawn *catalogue.Withdrawal
 }
@@ -119,7 +103,7 @@ func (a *appCmd) want(ctx context.Context, s *streams, app deployer.App, version
 		err := fmt.Errorf("%s names no recipe", app.Path)
 		return nil, fault.Hint(err, "it needs a line TYPE=<recipe>")
 	}
-	client, err := a.open(ctx, s)
+	client, err := a.open(ctx, s, cmp.Or(a.From, app.Catalogue), app.Recipe)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +126,7 @@ func (a *appCmd) want(ctx context.Context, s *streams, app deployer.App, version
 	if err != nil {
 		return nil, err
 	}
-	w := &wanted{app: app, client: client, entry: entry, desired: desired, withdrawn: published.Release(entry.Version).Withdrawn}
+	w := &wanted{app: app, client: client, change: a.CatalogueChange, entry: entry, desired: desired, withdrawn: published.Release(entry.Version).Withdrawn}
 	if w.withdrawn != nil {
 		desired.Warnings = append(desired.Warnings, w.withdrawnText())
 	}
@@ -167,9 +151,31 @@ func (w *wanted) refuseWithdrawn(plan *deployer.Plan) error {
 func (w *wanted) mark() deployer.CatalogueMark {
 	info := w.client.Info()
 	return deployer.CatalogueMark{
-		Fingerprint: info.Fingerprint, Timestamp: info.Timestamp.Version, Snapshot: info.Snapshot.Version,
+		Fingerprint: cmp.Or(w.fingerprint, info.Fingerprint), Timestamp: info.Timestamp.Version, Snapshot: info.Snapshot.Version,
 		TimestampSigners: info.Timestamp.Signers, SnapshotSigners: info.Snapshot.Signers,
 	}
+}
+
+// sameCatalogue refuses another catalogue than the one that the stack was deployed
+// from: its recipe of that name is another publisher's. Where this machine trusts
+// the same catalogue from a later root, the stack's history keeps the earlier.
+func (w *wanted) sameCatalogue(ctx context.Context, engine *deployer.Engine) error {
+	last, err := engine.LastCatalogue(ctx, w.desired.Stack.Name)
+	if err != nil || last.Fingerprint == "" || w.change {
+		return err
+	}
+	same, err := w.client.Same(ctx, last.Fingerprint)
+	if err != nil {
+		return err
+	}
+	if same {
+		w.fingerprint = last.Fingerprint
+		return nil
+	}
+	info := w.client.Info()
+	err = fault.New(fault.Refused, "%s was deployed from the catalogue with root %s; %s has root %s",
+		w.app.Domain, catalogue.ShortFingerprint(last.Fingerprint), info.Location, catalogue.ShortFingerprint(info.Fingerprint))
+	return fault.Hint(err, "name that catalogue with --catalogue or --from; --catalogue-change takes this one from now on")
 }
 
 // connect opens the app's server and refuses a catalogue that is older than one
@@ -180,8 +186,12 @@ func (w *wanted) connect(ctx context.Context) (*deployer.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	err = w.sameCatalogue(ctx, engine)
 	mark := w.mark()
-	seen, err := engine.Seen(ctx, mark)
+	var seen deployer.CatalogueMark
+	if err == nil {
+		seen, err = engine.Seen(ctx, mark)
+	}
 	if err == nil && (seen.Timestamp > mark.Timestamp || seen.Snapshot > mark.Snapshot) {
 		err = fault.New(fault.Refused, "the catalogue (timestamp %d, snapshot %d) is older than one this swarm has seen (timestamp %d, snapshot %d)",
 			mark.Timestamp, mark.Snapshot, seen.Timestamp, seen.Snapshot)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/galley-coop/galley/catalogue"
 	"github.com/galley-coop/galley/deployer"
 	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/recipe"
@@ -26,7 +27,7 @@ It writes the env file from the recipe's sample and touches no server.`
 // Run writes the app's env file.
 func (c *appNewCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	name, version, _ := strings.Cut(c.Recipe, ":")
-	client, err := apps.open(ctx, s)
+	client, err := apps.open(ctx, s, apps.From, name)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,11 @@ func (c *appNewCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	if err != nil {
 		return err
 	}
-	app, err := apps.dir().New(deployer.NewOptions{Sample: loaded, Recipe: published.Name, Version: entry.Version, Domain: c.Domain, Server: c.Server})
+	from, err := apps.catalogueName(ctx, client)
+	if err != nil {
+		return err
+	}
+	app, err := apps.dir().New(deployer.NewOptions{Sample: loaded, Recipe: published.Name, Version: entry.Version, Domain: c.Domain, Server: c.Server, Catalogue: from})
 	if err != nil {
 		return err
 	}
@@ -57,6 +62,19 @@ func (c *appNewCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	s.printf("env file: %s\n", app.Path)
 	s.printf("next: edit it, then galley app secret generate %s, then galley app deploy %s\n", app.Domain, app.Domain)
 	return nil
+}
+
+// catalogueName is the name that the env file keeps of an app's catalogue: "" where
+// there is but one to choose.
+func (a *appCmd) catalogueName(ctx context.Context, client *catalogue.Client) (string, error) {
+	if len(a.locations()) < 2 {
+		return "", nil
+	}
+	index, err := client.Index(ctx)
+	if err != nil {
+		return "", err
+	}
+	return index.Name, nil
 }
 
 // appItem is one app in a JSON answer.

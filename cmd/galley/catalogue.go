@@ -335,15 +335,14 @@ could not be made again.`
 
 // Run verifies everything and names what is wrong.
 func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
-	options := catalogue.VerifyOptions{}
-	if c.Root != "" {
-		root, err := readLimited(c.Root, 1<<20)
-		if err != nil {
-			return fmt.Errorf("reading the pinned root: %w", err)
-		}
-		options.Root = root
+	if c.Location == "" { // a variable in a script may be empty
+		return fault.Hint(fault.New(fault.Usage, "no catalogue is named"), "give the folder or the address of a published catalogue")
 	}
-	v, err := catalogue.Verify(ctx, c.Location, options)
+	client, err := clientOptions(c.Root, "")
+	if err != nil {
+		return err
+	}
+	v, err := catalogue.Verify(ctx, c.Location, catalogue.VerifyOptions{Root: client.Root})
 	if err != nil {
 		return err
 	}
@@ -370,9 +369,8 @@ func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
 }
 
 type catalogueShowCmd struct {
-	Recipe    string `arg:"" help:"A recipe, or a version of it: matomo@1.2.0+5.1.0."`
-	Catalogue string `env:"GALLEY_CATALOGUE" required:"" help:"The catalogue to read." placeholder:"URL|DIR"`
-	Root      string `env:"GALLEY_ROOT" help:"Pinned root.json of the catalogue." placeholder:"FILE"`
+	Recipe         string `arg:"" help:"A recipe, or a version of it: matomo@1.2.0+5.1.0."`
+	catalogueFlags `embed:""`
 }
 
 func (catalogueShowCmd) Help() string {
@@ -383,12 +381,19 @@ func (catalogueShowCmd) Help() string {
 
 // Run prints a recipe's versions, or one version's images.
 func (c *catalogueShowCmd) Run(ctx context.Context, s *streams) error {
-	name, version, one := strings.Cut(c.Recipe, "@")
-	client, err := openCatalogue(ctx, s, c.Catalogue, c.Root, trustDir())
+	name, version, one, err := nameAtVersion(c.Recipe)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	clients, err := c.clients(s, trustDir())
+	if err != nil {
+		return err
+	}
+	defer clients.Close()
+	client, err := clients.For(ctx, c.From, name)
+	if err != nil {
+		return err
+	}
 	if one {
 		return c.showEntry(ctx, s, client, name, version)
 	}

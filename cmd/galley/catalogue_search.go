@@ -13,9 +13,8 @@ import (
 )
 
 type catalogueSearchCmd struct {
-	Words     []string `arg:"" optional:"" name:"word" help:"Words that are all in a recipe's name, category or description; without any, all recipes."`
-	Catalogue string   `env:"GALLEY_CATALOGUE" required:"" help:"The catalogue to read." placeholder:"URL|DIR"`
-	Root      string   `env:"GALLEY_ROOT" help:"Pinned root.json of the catalogue." placeholder:"FILE"`
+	Words          []string `arg:"" optional:"" name:"word" help:"Words that are all in a recipe's name, category or description; without any, all recipes."`
+	catalogueFlags `embed:""`
 }
 
 func (catalogueSearchCmd) Help() string {
@@ -36,40 +35,95 @@ type searchAnswer struct {
 	Near      []string        `json:"near"`      // names like the words, when nothing was found
 }
 
-// Run prints what was found, the best first.
+// Run prints what was found, the best first, in one catalogue after the other.
 func (c *catalogueSearchCmd) Run(ctx context.Context, s *streams) error {
-	client, err := openCatalogue(ctx, s, c.Catalogue, c.Root, trustDir())
+	clients, err := c.clients(s, trustDir())
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	index, err := client.Index(ctx)
+	defer clients.Close()
+	all, err := c.indexes(ctx, clients)
 	if err != nil {
 		return err
 	}
-	answer := searchAnswer{index.Name, index.Search(c.Words...), []string{}}
-	if len(answer.Recipes) == 0 {
-		answer.Near = index.Near(c.Words...)
+	var answers []searchAnswer
+	found := 0
+	for _, index := range all {
+		answer := searchAnswer{index.Name, index.Search(c.Words...), []string{}}
+		if len(answer.Recipes) == 0 {
+			answer.Near = index.Near(c.Words...)
+		}
+		found += len(answer.Recipes)
+		answers = append(answers, answer)
+	}
+	if err := c.print(s, answers); err != nil || found > 0 {
+		return err
 	}
 	if s.json {
-		err = s.printJSON(answer)
-	} else if len(answer.Recipes) > 0 {
-		err = s.table([]string{"NAME", "NEWEST", "CATEGORY", "DESCRIPTION"}, searchRows(answer.Recipes, s.width()))
-	}
-	switch {
-	case err != nil || len(answer.Recipes) > 0:
-		return err
-	case s.json:
 		return answered{fault.No}
 	}
-	return c.nothing(index, answer.Near)
+	return c.nothing(all, answers)
 }
 
-func (c *catalogueSearchCmd) nothing(index *catalogue.Index, near []string) error {
-	err := fault.New(fault.No, "none of the %d recipes of %s fits %q", len(index.Recipes), c.Catalogue, strings.Join(c.Words, " "))
+// indexes are of the catalogue that --from names, or else of all.
+func (c *catalogueSearchCmd) indexes(ctx context.Context, clients *catalogue.Clients) ([]*catalogue.Index, error) {
+	if c.From != "" {
+		client, err := clients.For(ctx, c.From, "")
+		if err != nil {
+			return nil, err
+		}
+		index, err := client.Index(ctx)
+		return []*catalogue.Index{index}, err
+	}
+	var all []*catalogue.Index
+	for i := range clients.Len() {
+		client, err := clients.At(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		index, err := client.Index(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, index)
+	}
+	return all, nil
+}
+
+// print names the catalogues where there are several.
+func (c *catalogueSearchCmd) print(s *streams, answers []searchAnswer) error {
+	if s.json && len(answers) == 1 {
+		return s.printJSON(answers[0])
+	}
+	if s.json {
+		return s.printJSON(map[string][]searchAnswer{"catalogues": answers})
+	}
+	for _, answer := range answers {
+		if len(answer.Recipes) == 0 {
+			continue
+		}
+		if len(answers) > 1 {
+			s.printf("catalogue %s:\n", oneLine(answer.Catalogue))
+		}
+		if err := s.table([]string{"NAME", "NEWEST", "CATEGORY", "DESCRIPTION"}, searchRows(answer.Recipes, s.width())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *catalogueSearchCmd) nothing(all []*catalogue.Index, answers []searchAnswer) error {
+	recipes := 0
+	var near []string
+	for i, index := range all {
+		recipes += len(index.Recipes)
+		near = append(near, answers[i].Near...)
+	}
+	where := strings.Join(c.locations(), " ")
+	err := fault.New(fault.No, "none of the %d recipes of %s fits %q", recipes, where, strings.Join(c.Words, " "))
 	switch {
-	case len(index.Recipes) == 0:
-		return fault.New(fault.No, "%s has no recipes", c.Catalogue)
+	case recipes == 0:
+		return fault.New(fault.No, "%s has no recipes", where)
 	case len(near) > 0:
 		return fault.Hint(err, "did you mean %s?", strings.Join(near, ", "))
 	}

@@ -138,7 +138,7 @@ func (c *lintCmd) format(grammar *cli) (report.Format, error) {
 // load reads the targets with what their rules may ask. close ends the
 // repositories that were opened for them.
 func (c *lintCmd) load(ctx context.Context, s *streams) (targets []lint.Target, closeAll func(), err error) {
-	outside, err := c.outside(ctx)
+	outside, err := c.outside(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -16,7 +16,7 @@ import (
 // outside is what the linter's rules may ask of the network: nothing unless
 // --online or --catalogue was given. A catalogue that was named and cannot be
 // read, or does not verify, is an error and not a rule that is skipped.
-func (c *lintCmd) outside(ctx context.Context) (lint.World, error) {
+func (c *lintCmd) outside(ctx context.Context, s *streams) (lint.World, error) {
 	var world lint.World
 	if c.Online {
 		world.Upstream = &web{client: &http.Client{Timeout: 20 * time.Second}, known: map[string]error{}}
@@ -26,7 +26,7 @@ func (c *lintCmd) outside(ctx context.Context) (lint.World, error) {
 	if c.Catalogue == "" {
 		return world, nil
 	}
-	client, err := catalogue.Open(ctx, c.Catalogue, catalogue.ClientOptions{StateDir: trustDir()})
+	client, err := openCatalogue(ctx, s, c.Catalogue, "", trustDir())
 	if err != nil {
 		return world, err
 	}

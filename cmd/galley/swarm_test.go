@@ -184,6 +184,7 @@ func flipRead(ts *testscript.TestScript, _ bool, args []string) {
 		path := filepath.Join(ts.MkAbs(args[0]), file)
 		ts.Check(flipMiddle(path))
 		ts.Check(os.RemoveAll(filepath.Join(ts.Getenv("GALLEY_DIR"), "trust")))
+		ts.Check(os.RemoveAll(filepath.Join(ts.Getenv("XDG_CACHE_HOME"), "galley", "catalogue")))
 		exits(ts, false, append([]string{"4", "galley"}, args[1:]...))
 		inventory(ts, false, []string{".after"})
 		if after := ts.ReadFile(".after"); after != before {
