@@ -13,6 +13,7 @@ import (
 
 	"github.com/galley-coop/galley/catalogue/trust"
 	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/internal/localregistry"
 )
 
 // webHost serves a folder, counts what is asked for, and may answer otherwise.
@@ -333,4 +334,26 @@ func TestClientForgottenTimestamp(t *testing.T) {
 	}
 	_, err = w.open(w.path("public"), w.kept())
 	wants(t, err, fault.Refused, "timestamp.json\" cannot be read")
+}
+
+// TestClientOfflineFromARegistry: a registry that is down is a host that is down.
+func TestClientOfflineFromARegistry(t *testing.T) {
+	w := published(t)
+	registry, err := localregistry.Start()
+	must(t, err)
+	target := "oci+http://" + registry.Addr + "/coop/catalogue"
+	_, err = Publish(t.Context(), PublishOptions{Public: w.path("public"), Target: target, Now: start})
+	must(t, err)
+	opts := w.kept()
+	opts.Timeout = 2 * time.Second
+	c, err := w.open(target, opts)
+	must(t, err)
+	must(t, readAll(t.Context(), c))
+	must(t, registry.Close())
+	c, err = w.open(target, opts)
+	must(t, err)
+	if info := c.Info(); !info.Offline || info.Reason == "" {
+		t.Errorf("info %+v", info)
+	}
+	must(t, readAll(t.Context(), c))
 }
