@@ -1,7 +1,9 @@
 package catalogue
 
 import (
+	"io"
 	"io/fs"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -356,4 +358,17 @@ func TestClientOfflineFromARegistry(t *testing.T) {
 		t.Errorf("info %+v", info)
 	}
 	must(t, readAll(t.Context(), c))
+}
+
+// TestRegistryCertificateIsAnAnswer: nothing stands in for a registry that somebody
+// else may answer for.
+func TestRegistryCertificateIsAnAnswer(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(server.Close)
+	_, err := Open(t.Context(), "oci://"+server.Listener.Addr().String()+"/coop/catalogue", ClientOptions{Timeout: 5 * time.Second})
+	wants(t, err, fault.Unavailable, "has a certificate that is not trusted")
+	if isUnreachable(err) {
+		t.Error("a certificate that is not trusted is taken for no answer")
+	}
 }

@@ -180,7 +180,9 @@ func classify(err error) *Error {
 	case certificateCause(err) != nil:
 		// Before the status: a private host that fails at https is asked over
 		// plain HTTP too, and answers that with 400.
-		return &Error{Kind: Unreachable, Err: certificateCause(err)}
+		wrong := certificateCause(err)
+		wrong.err = err // callers tell it from no answer
+		return &Error{Kind: Unreachable, Err: wrong}
 	case errors.As(err, &status):
 		return classifyStatus(status)
 	case errors.Is(err, errTryTimeout), errors.Is(err, context.DeadlineExceeded), isTimeout(err):
