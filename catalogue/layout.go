@@ -64,3 +64,10 @@ func isTarget(name string) bool {
 	_, isRecipe := recipeOf(name)
 	return name == recipesName || name == indexName || isRecipe
 }
+
+// isPlain tells a target under the name that stays the same: the copy under a
+// hashed name looks like the file of a recipe with that name.
+func isPlain(name string) bool {
+	_, _, isHashed := targetOf(name)
+	return isTarget(name) && !isHashed
+}

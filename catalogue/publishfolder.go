@@ -121,9 +121,18 @@ func (p *folderPublisher) look() (err error) {
 
 // copyAll copies in the order that readers rely on. New roots come after what is
 // signed under them, and close before the timestamp: a reader who has them takes
-// no timestamp of a key that they revoke.
+// no timestamp of a key that they revoke. Plain names that others read change
+// after it, as Sign does it.
 func (p *folderPublisher) copyAll(ctx context.Context) error {
-	for _, names := range [][]string{p.src.content, p.src.metadata, p.src.plain} {
+	var first, changed []string
+	for _, name := range p.src.plain {
+		if _, isThere := p.there[name]; isThere {
+			changed = append(changed, name)
+			continue
+		}
+		first = append(first, name)
+	}
+	for _, names := range [][]string{p.src.content, p.src.metadata, first} {
 		if err := p.copy(ctx, names); err != nil {
 			return err
 		}
@@ -138,6 +147,9 @@ func (p *folderPublisher) copyAll(ctx context.Context) error {
 		if err := p.copyOne(ctx, name); err != nil {
 			return err
 		}
+	}
+	if err := p.copy(ctx, changed); err != nil {
+		return err
 	}
 	return p.sync()
 }
@@ -220,6 +232,11 @@ func (p *folderPublisher) remove() error {
 	if err != nil {
 		return err
 	}
+	for name := range p.there {
+		if isPlain(name) { // of a catalogue that was not announced, when it is not current
+			done.Remove = append(done.Remove, name)
+		}
+	}
 	for _, name := range done.Remove {
 		if !p.isSuperseded(name) {
 			continue
@@ -237,5 +254,5 @@ func (p *folderPublisher) isSuperseded(name string) bool {
 	_, isContent := contentHash(name)
 	_, isCurrent := p.src.sizes[name]
 	_, isThere := p.there[name]
-	return isThere && !isCurrent && (isContent || versionedName.MatchString(name) && !rootName.MatchString(name))
+	return isThere && !isCurrent && (isContent || isPlain(name) || versionedName.MatchString(name) && !rootName.MatchString(name))
 }

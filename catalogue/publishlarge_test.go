@@ -81,6 +81,7 @@ type largeSource struct {
 	dir     *disk.Dir
 	version int64
 	bins    int
+	current map[string]string // as in publishSource
 }
 
 func (l *largeSource) write(name, content string) {
@@ -91,7 +92,8 @@ func (l *largeSource) write(name, content string) {
 // target writes a file that changes in place, and its copy.
 func (l *largeSource) target(name, content string) {
 	l.write(name, content)
-	l.write(trust.HashedName(name, hashOf([]byte(content))), content)
+	l.current[name] = trust.HashedName(name, hashOf([]byte(content)))
+	l.write(l.current[name], content)
 }
 
 func (l *largeSource) recipe(name string, versions int) {
@@ -137,7 +139,7 @@ func (l *largeSource) metadata(changed int) {
 
 func (l *largeSource) publish(target string) *Published {
 	l.t.Helper()
-	src := &publishSource{dir: l.dir, version: l.version, roots: map[string]string{}}
+	src := &publishSource{dir: l.dir, version: l.version, roots: map[string]string{}, current: l.current}
 	var err error
 	src.timestamp, err = l.dir.Read(trust.TimestampName, 1<<20)
 	must(l.t, err)
@@ -156,7 +158,7 @@ func TestPublishCostsWhatChanged(t *testing.T) {
 	dir, err := disk.Create(filepath.Join(t.TempDir(), "public"))
 	must(t, err)
 	defer dir.Close()
-	l := &largeSource{t: t, dir: dir, bins: 128}
+	l := &largeSource{t: t, dir: dir, bins: 128, current: map[string]string{trust.RootCopyName: trust.Name(trust.Root, 1)}}
 	for i := range 60 {
 		l.recipe(fmt.Sprintf("recipe-%d", i), 4)
 	}

@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,10 +27,13 @@ type publishSource struct {
 	timestamp []byte
 	version   int64             // of the timestamp
 	roots     map[string]string // metadata/N.root.json → SHA-256
+	// current are the copies that the plain names are to be: these may be behind,
+	// after a Sign that was killed.
+	current map[string]string
 
 	// The files in the order in which they are published, the timestamp excepted:
-	// those with their hash in the name, versioned metadata, those that change in
-	// place, roots.
+	// those with their hash in the name, versioned metadata, roots; and those that
+	// change in place, which come after it.
 	content, metadata, plain, rootFiles []string
 }
 
@@ -52,18 +56,22 @@ func openSource(ctx context.Context, opts PublishOptions) (_ *publishSource, err
 			_ = dir.Close()
 		}
 	}()
-	s := &publishSource{dir: dir, roots: map[string]string{}}
+	s := &publishSource{dir: dir, roots: map[string]string{}, current: map[string]string{}}
 	if s.timestamp, err = s.read(trust.TimestampName, trust.MaxLength(trust.Timestamp)); err != nil {
 		return nil, err
 	}
 	opts.Progress(PublishEvent{Stage: "verifying"})
-	verified, err := Verify(ctx, opts.Public, VerifyOptions{Root: opts.Root, Now: opts.Now})
+	verified, err := verify(ctx, opts.Public, VerifyOptions{Root: opts.Root, Now: opts.Now})
 	if err != nil {
 		return nil, err
 	}
-	if err := verified.Err(); err != nil {
+	if err := verified.out.Err(); err != nil {
 		return nil, fault.Hint(err, "sign the catalogue again; nothing was published")
 	}
+	for name, f := range verified.metadata.targets {
+		s.current[name] = trust.HashedName(name, f.SHA256)
+	}
+	s.current[trust.RootCopyName] = trust.Name(trust.Root, verified.metadata.chain.Version())
 	doc, err := trust.Parse(trust.Timestamp, s.timestamp)
 	if err != nil {
 		return nil, s.refuse(trust.TimestampName, err)
@@ -96,16 +104,15 @@ func (s *publishSource) sort() error {
 			s.roots[name], s.rootFiles = hashOf(data), append(s.rootFiles, name)
 		case versionedName.MatchString(name):
 			s.metadata = append(s.metadata, name)
-		case isTarget(name):
+		case s.current[name] != "":
 			s.plain = append(s.plain, name)
-		case name == trust.RootCopyName:
+		case isTarget(name):
+			delete(s.sizes, name) // of a catalogue that was not announced
 		default:
 			return s.refuse(name, errors.New("is no file of a catalogue"))
 		}
 	}
-	// In the order of their versions, the copy of the newest last.
 	slices.SortFunc(s.rootFiles, func(a, b string) int { return rootVersion(a) - rootVersion(b) })
-	s.rootFiles = append(s.rootFiles, trust.RootCopyName)
 	return nil
 }
 
@@ -128,8 +135,9 @@ func (s *publishSource) read(name string, limit int64) ([]byte, error) {
 }
 
 // file reads any file of the source. One with its hash in the name must match
-// it, and one that changes in place must be what stands under its hash as well.
+// it, and one that changes in place is read under the name that does not.
 func (s *publishSource) file(name string) ([]byte, error) {
+	name = cmp.Or(s.current[name], name)
 	data, err := s.dir.Read(name, s.sizes[name])
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrTooLarge) {
 		return nil, s.changed(name)
@@ -140,11 +148,6 @@ func (s *publishSource) file(name string) ([]byte, error) {
 	hash, isContent := contentHash(name)
 	if isContent && hashOf(data) != hash {
 		return nil, s.refuse(name, errors.New("is not the file that its name says: wrong hash"))
-	}
-	if !isContent && isTarget(name) {
-		if _, ok := s.sizes[trust.HashedName(name, hashOf(data))]; !ok {
-			return nil, s.changed(name)
-		}
 	}
 	return data, nil
 }

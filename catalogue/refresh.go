@@ -16,8 +16,8 @@ import (
 type RefreshOptions struct {
 	Public string // folder that Sign published
 	Keys   string // folder with the timestamp's key; no other is needed
-	// Root is the newest root; the copy in Public when empty. The keys that it
-	// names are the ones that count either way.
+	// Root is the newest root; that in Public when empty. The keys that it names
+	// are the ones that count either way.
 	Root   string
 	Expiry trust.Expiry // trust.DefaultExpiry where zero
 	Now    time.Time    // zero means the clock
@@ -46,7 +46,7 @@ func Refresh(ctx context.Context, opts RefreshOptions) (_ *Signed, err error) {
 		Public: public, KeysDir: opts.Keys, Passphrase: opts.Passphrase, RootName: opts.Root, Expiry: opts.Expiry, Now: opts.Now,
 	}
 	if opts.Root == "" {
-		opts.Root = filepath.Join(opts.Public, filepath.FromSlash(trust.RootCopyName))
+		opts.Root = newestRoot(public)
 		prepare.RootName = opts.Root
 	} else if prepare.Earlier, err = earlierRoots(opts.Root); err != nil {
 		return nil, err
@@ -62,4 +62,14 @@ func Refresh(ctx context.Context, opts RefreshOptions) (_ *Signed, err error) {
 		return nil, fmt.Errorf("refreshing: %w", err)
 	}
 	return signedOf(publication, opts.Expiry, opts.Now), public.Sweep()
+}
+
+// newestRoot is the file of the last published root. The copy without a number may
+// be older: a killed run did not come to it.
+func newestRoot(public *disk.Dir) string {
+	name := trust.RootCopyName
+	for version := int64(1); version <= trust.MaxRoots && public.Exists(trust.Name(trust.Root, version)); version++ {
+		name = trust.Name(trust.Root, version)
+	}
+	return filepath.Join(public.Name(), filepath.FromSlash(name))
 }

@@ -59,7 +59,9 @@ type SignedRole struct {
 // Sign publishes a build: it reads and checks every file of it again, as if it
 // came from a stranger, then writes content, then metadata, the timestamp last.
 // A reader sees the old catalogue or the new one. Files under hashed names are
-// kept, for readers that still have older metadata.
+// kept, for readers that still have older metadata. The same files under their
+// plain names, for readers that verify nothing, change after the timestamp: what
+// a run that is killed there leaves is older, and the next run brings it up to date.
 //
 // What is published stays: a build that lacks a published version, or says
 // something else of it than what its source gave, is fault.Refused.
@@ -184,33 +186,65 @@ func (p *publisher) publish(ctx context.Context, metadata *trust.Publication) er
 			return err
 		}
 	}
-	names := slices.Sorted(maps.Keys(p.tree.targets))
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(p.tree.targets)) {
 		f := p.tree.targets[name]
 		if err := p.copy(ctx, name, trust.HashedName(name, f.SHA256), f); err != nil {
 			return err
 		}
 	}
-	for _, name := range names {
-		if err := p.copy(ctx, name, name, p.tree.targets[name]); err != nil {
-			return err
-		}
-	}
-	for _, folder := range []string{bundlesDir, entriesDir, recipesDir, "v1", "."} {
-		if err := p.public.Sync(folder); err != nil {
-			return err
-		}
+	if err := p.sync(); err != nil {
+		return err
 	}
 	p.signed.Files = len(p.tree.content) + len(p.tree.targets)
-	if err := metadata.Write(p.public); err != nil {
+	if err := p.announce(ctx, metadata); err != nil {
 		return err
 	}
 	return p.public.Sweep()
 }
 
+// announce switches readers to the new catalogue. Plain names that nobody has yet
+// come before the timestamp, so that none is ever missing, and after the metadata
+// that says what they are; those that others read change after it.
+func (p *publisher) announce(ctx context.Context, metadata *trust.Publication) error {
+	if err := metadata.WriteInner(p.public); err != nil {
+		return err
+	}
+	var changed []string
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(p.tree.targets))) {
+		if p.public.Exists(name) {
+			changed = append(changed, name)
+			continue
+		}
+		if err := p.copy(ctx, name, name, p.tree.targets[name]); err != nil {
+			return err
+		}
+	}
+	if err := p.sync(); err != nil {
+		return err
+	}
+	if err := metadata.Announce(p.public); err != nil {
+		return err
+	}
+	for _, name := range changed { // recipes, then what names them
+		if err := p.copy(ctx, name, name, p.tree.targets[name]); err != nil {
+			return err
+		}
+	}
+	return p.sync()
+}
+
+func (p *publisher) sync() error {
+	for _, folder := range []string{bundlesDir, entriesDir, recipesDir, "v1", "."} {
+		if err := p.public.Sync(folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // retire removes what no reader needs any more: superseded metadata, copies that
-// only it names, and entries that only these name. Bundles stay: a version that
-// was published does.
+// only it names, entries that only these name, and plain files of a catalogue that
+// was never announced. Bundles stay: a version that was published does.
 func (p *publisher) retire(now time.Time, grace time.Duration) error {
 	done, err := trust.Superseded(p.public, now, grace)
 	if err != nil {
@@ -226,7 +260,9 @@ func (p *publisher) retire(now time.Time, grace time.Duration) error {
 		return err
 	}
 	for _, f := range listed {
-		if _, isEntry := entryOf(f.Name); isEntry && !needed[f.Name] {
+		_, isEntry := entryOf(f.Name)
+		_, isCurrent := p.tree.targets[f.Name]
+		if isEntry && !needed[f.Name] || isPlain(f.Name) && !isCurrent {
 			names = append(names, f.Name)
 		}
 	}

@@ -38,6 +38,12 @@ type Verification struct {
 	// Leftovers are files that a killed Sign left in its scratch folder. Nobody
 	// reads them, and the next Sign removes them.
 	Leftovers []string `json:"leftovers"`
+	// Stale are files under plain names that are those of another catalogue than
+	// the current one: of an older one, which a killed Sign did not come to bring up
+	// to date, or of one that it did not come to announce. Signed metadata vouches
+	// for each byte of them. Only readers that verify nothing read them, and the
+	// next Sign puts them right.
+	Stale []string `json:"stale"`
 }
 
 // FileProblem is one file that is not right, and why. The reason reads on after
@@ -73,6 +79,15 @@ const maxAgain = 3
 // The error is only for what could not be looked at: the answer is in the
 // Verification, even when all of it is bad. No client's state is used or changed.
 func Verify(ctx context.Context, location string, opts VerifyOptions) (*Verification, error) {
+	v, err := verify(ctx, location, opts)
+	if err != nil {
+		return nil, err
+	}
+	return v.out, nil
+}
+
+// verify gives the look itself, which knows what the current targets are.
+func verify(ctx context.Context, location string, opts VerifyOptions) (*verifier, error) {
 	if opts.Timeout <= 0 {
 		opts.Timeout = DefaultTimeout
 	}
@@ -87,7 +102,7 @@ func Verify(ctx context.Context, location string, opts VerifyOptions) (*Verifica
 	for again := 1; ; again++ {
 		v := &verifier{
 			ctx: ctx, from: from, opts: opts, accounted: map[string]bool{},
-			out: &Verification{Location: from.Location(), Problems: []FileProblem{}, Leftovers: []string{}},
+			out: &Verification{Location: from.Location(), Problems: []FileProblem{}, Leftovers: []string{}, Stale: []string{}},
 		}
 		if err := v.run(); err != nil {
 			return nil, fmt.Errorf("verifying catalogue %s: %w", from.Location(), err)
@@ -96,7 +111,8 @@ func Verify(ctx context.Context, location string, opts VerifyOptions) (*Verifica
 			continue
 		}
 		slices.SortStableFunc(v.out.Problems, func(a, b FileProblem) int { return strings.Compare(a.File, b.File) })
-		return v.out, nil
+		slices.Sort(v.out.Stale)
+		return v, nil
 	}
 }
 
@@ -158,6 +174,8 @@ func (v *verifier) checkRest() {
 			v.hashed(f.Name, hash, maxTargetFile, true)
 		case isTarget(f.Name) && !v.metadata.whole:
 			// nothing says what it should be, and that is named already
+		case isTarget(f.Name) && v.unannounced(f.Name):
+			v.out.Stale = append(v.out.Stale, f.Name)
 		default:
 			v.problem(f.Name, fmt.Errorf("is not part of the catalogue"))
 		}

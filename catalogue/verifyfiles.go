@@ -53,13 +53,47 @@ func wrongHash(data []byte, otherwise string) error {
 	return errors.New(otherwise)
 }
 
+// plain checks a target under the name that stays the same. One of an older
+// catalogue is stale, and no problem: who signs is between two files.
 func (v *verifier) plain(name string, f trust.File) ([]byte, bool) {
-	data, ok := v.read(name, f.Length, true)
-	if ok && (hashOf(data) != f.SHA256 || int64(len(data)) != f.Length) {
-		v.problem(name, wrongHash(data, "is not the file that was signed: wrong length or hash"))
-		return nil, false
+	older := v.olderFiles(name)
+	limit := f.Length
+	for _, o := range older {
+		limit = max(limit, o.Length)
 	}
-	return data, ok
+	data, ok := v.read(name, limit, true)
+	switch is := (trust.File{Length: int64(len(data)), SHA256: hashOf(data)}); {
+	case !ok:
+		return nil, false
+	case is == f:
+		return data, true
+	case slices.Contains(older, is):
+		v.out.Stale = append(v.out.Stale, name)
+	default:
+		v.problem(name, wrongHash(data, "is not the file that was signed: wrong length or hash"))
+	}
+	return nil, false
+}
+
+// olderFiles is what metadata that verifies and is not current says of a target.
+func (v *verifier) olderFiles(name string) (files []trust.File) {
+	for _, older := range v.metadata.older {
+		if f, ok := older[name]; ok {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// unannounced tells a plain file that no current metadata names, but some that a
+// killed Sign wrote.
+func (v *verifier) unannounced(name string) bool {
+	said := v.olderFiles(name)
+	if len(said) == 0 {
+		return false
+	}
+	data, ok := v.read(name, maxTargetFile, true)
+	return ok && slices.Contains(said, trust.File{Length: int64(len(data)), SHA256: hashOf(data)})
 }
 
 // checkContents sees that what was signed fits its schemas and that the files say

@@ -93,6 +93,8 @@ func (v *verifier) checkRoots() {
 	copied, ok := v.read(trust.RootCopyName, trust.MaxLength(trust.Root), true)
 	chain := v.metadata.chain
 	switch {
+	case ok && whole && !bytes.Equal(copied, chain.Last()) && chain.Contains(copied):
+		v.out.Stale = append(v.out.Stale, trust.RootCopyName)
 	case ok && whole && !bytes.Equal(copied, chain.Last()):
 		v.problem(trust.RootCopyName, fmt.Errorf("is not a copy of %s", trust.Name(trust.Root, chain.Version())))
 	case ok && !whole:

@@ -154,9 +154,7 @@ func (h *house) publishMany(n int) {
 // kill writes everything but the timestamp.
 func (h *house) kill(p *Publication) {
 	h.Helper()
-	for _, f := range p.files[:len(p.files)-1] {
-		h.must(h.public.Write(f.name, f.data))
-	}
+	h.must(p.WriteInner(h.public))
 }
 
 // flat publishes as galley did before there were bins.
@@ -276,9 +274,7 @@ func TestWriteAtEveryMoment(t *testing.T) {
 		if killed >= len(p.files) {
 			break
 		}
-		for _, f := range p.files[:killed] {
-			h.must(h.public.Write(f.name, f.data))
-		}
+		h.must(write(h.public, p.files[:killed]...))
 		h.must(h.reader(folder{h.public}).read(t.Context(), old))
 	}
 	p := h.publish(now)

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/galley-coop/galley/catalogue/disk"
@@ -40,8 +41,10 @@ type Publication struct {
 	// Fingerprint is of the first root, which clients start from.
 	Fingerprint string
 
-	files     []publishedFile
-	leftovers []string // snapshots that a killed run did not announce
+	roots     []publishedFile
+	copied    publishedFile   // of the newest root, for readers who know no numbers
+	files     []publishedFile // signed anew, the timestamp last
+	leftovers []string        // snapshots that a killed run did not announce
 }
 
 type publishedFile struct {
@@ -75,7 +78,8 @@ func Prepare(opts PublishOptions, targets map[string]File) (*Publication, error)
 		Expires:     map[Role]time.Time{Root: chain.Expires()},
 		Before:      published.targets,
 		Fingerprint: Fingerprint(chain.First()),
-		files:       rootFiles(chain),
+		roots:       rootFiles(chain),
+		copied:      publishedFile{RootCopyName, chain.Last()},
 	}}
 	if err := p.sign(targets); err != nil {
 		return nil, err
@@ -83,18 +87,59 @@ func Prepare(opts PublishOptions, targets map[string]File) (*Publication, error)
 	return p.out, nil
 }
 
-// Write writes the metadata: roots first, the timestamp last, after everything
-// it leads to stands. Snapshots that a killed run left go before it is: so every
-// snapshot below the current one was announced once, and Superseded can tell when
-// one ceased to be current from the file of the next.
+// Write writes the metadata: what the timestamp leads to, then Announce.
 func (p *Publication) Write(public *disk.Dir) error {
-	for i, f := range p.files {
-		last := i == len(p.files)-1
-		if last {
-			if err := p.removeLeftovers(public); err != nil {
-				return err
-			}
+	if err := p.WriteInner(public); err != nil {
+		return err
+	}
+	return p.Announce(public)
+}
+
+// WriteInner writes what the timestamp will lead to: under numbers that nothing
+// names yet, so no reader notices.
+func (p *Publication) WriteInner(public *disk.Dir) error {
+	if err := write(public, p.files[:len(p.files)-1]...); err != nil {
+		return err
+	}
+	return public.Sync(Folder)
+}
+
+// Announce makes readers see what WriteInner wrote: new roots, which close the
+// old timestamp to readers when they name another key for it, and directly after
+// them the timestamp. The copy of the newest root changes last, but for a first one.
+//
+// Snapshots that a killed run left go before that: so every snapshot below the
+// current one was announced once, and Superseded can tell when one ceased to be
+// current from the file of the next.
+func (p *Publication) Announce(public *disk.Dir) error {
+	for _, name := range p.leftovers {
+		if err := public.Remove(name); err != nil {
+			return err
 		}
+	}
+	if len(p.leftovers) > 0 {
+		if err := public.Sync(Folder); err != nil {
+			return err
+		}
+	}
+	if err := write(public, p.announced(!public.Exists(RootCopyName))...); err != nil {
+		return err
+	}
+	return public.Sync(Folder)
+}
+
+// announced are the files that Announce writes, in order.
+func (p *Publication) announced(first bool) []publishedFile {
+	timestamp := p.files[len(p.files)-1]
+	if first {
+		return append(slices.Clone(p.roots), p.copied, timestamp)
+	}
+	return append(slices.Clone(p.roots), timestamp, p.copied)
+}
+
+// write writes files one after the other, but for those that are there.
+func write(public *disk.Dir, files ...publishedFile) error {
+	for _, f := range files {
 		old, err := public.Read(f.name, int64(len(f.data)))
 		if err == nil && string(old) == string(f.data) {
 			continue
@@ -103,19 +148,7 @@ func (p *Publication) Write(public *disk.Dir) error {
 			return err
 		}
 	}
-	return public.Sync(Folder)
-}
-
-func (p *Publication) removeLeftovers(public *disk.Dir) error {
-	if err := public.Sync(Folder); err != nil { // the new snapshot's name holds the highest number
-		return err
-	}
-	for _, name := range p.leftovers {
-		if err := public.Remove(name); err != nil {
-			return err
-		}
-	}
-	return public.Sync(Folder)
+	return nil
 }
 
 // readKeys reads the keys of the given roles, as many as the root asks for.

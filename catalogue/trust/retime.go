@@ -39,7 +39,8 @@ func PrepareTimestamp(opts PublishOptions) (*Publication, error) {
 	}
 	p := &Publication{
 		Versions: map[Role]int64{Root: chain.Version()}, Expires: map[Role]time.Time{Root: chain.Expires()},
-		Signed: []Role{Timestamp}, Fingerprint: Fingerprint(chain.First()), files: rootFiles(chain),
+		Signed: []Role{Timestamp}, Fingerprint: Fingerprint(chain.First()),
+		roots: rootFiles(chain), copied: publishedFile{RootCopyName, chain.Last()},
 	}
 	for _, role := range []Role{Targets, Snapshot} {
 		p.Versions[role], p.Expires[role] = published.documents[role].Version, published.documents[role].Expires
@@ -91,5 +92,5 @@ func rootFiles(chain *Chain) []publishedFile {
 	for i, root := range chain.files {
 		files = append(files, publishedFile{Name(Root, chain.FirstVersion()+int64(i)), root})
 	}
-	return append(files, publishedFile{RootCopyName, chain.Last()})
+	return files
 }

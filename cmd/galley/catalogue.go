@@ -358,6 +358,9 @@ func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
 		}
 		return nil
 	}
+	for _, name := range v.Stale {
+		s.notef("galley: note: %s is not that of the current catalogue: a sign or publish was cut short, the next one puts it right\n", oneLine(name))
+	}
 	for _, p := range v.Problems {
 		s.printf("%s %s\n", oneLine(p.File), oneLine(p.Reason))
 	}
