@@ -12,10 +12,13 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/galley-coop/galley/catalogue/disk"
+	"github.com/galley-coop/galley/catalogue/trust"
+	"github.com/galley-coop/galley/internal/fault"
 )
 
 // recordMoves is the files that are renamed into their places in a folder, in
@@ -64,11 +67,7 @@ func (s *signing) everyMoment(before, after map[string]string, order []string) [
 		if n >= 0 {
 			files[order[n]] = after[order[n]]
 		}
-		must(s.t, os.RemoveAll(folder))
-		for name, content := range files {
-			must(s.t, os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o755))
-			must(s.t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644))
-		}
+		writeFiles(s.t, folder, files)
 		for _, location := range []string{folder, serve(s.t, folder)} {
 			v := s.verify(location, s.run.Now)
 			if len(v.Problems) > 0 {
@@ -116,5 +115,52 @@ func TestEveryMoment(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestMomentsOfARotation is docs/keys.md's word for what readers see when a role
+// has another key: one moment in which they refuse, and no more.
+func TestMomentsOfARotation(t *testing.T) {
+	for role, file := range map[trust.Role]string{
+		trust.Timestamp: trust.TimestampName, trust.Snapshot: trust.Name(trust.Snapshot, 1), trust.Targets: trust.Name(trust.Targets, 1),
+	} {
+		t.Run(string(role), func(t *testing.T) {
+			w := rotated(t, role)
+			public, now := w.path("public"), start.Add(time.Hour)
+			files := snapshotOf(t, public)
+			order := recordMoves(t, public, func() { w.sign(now) })
+			after := snapshotOf(t, public)
+			at := slices.Index(order, trust.Name(trust.Root, 2))
+			if at < 0 || order[at+1] != trust.TimestampName {
+				t.Fatalf("the timestamp does not follow the root: %q", order)
+			}
+			folder, operator := w.path("moment"), w.path("operator")
+			for n := -1; n < len(order); n++ {
+				if n >= 0 {
+					files[order[n]] = after[order[n]]
+				}
+				writeFiles(t, folder, files)
+				v := w.verify(folder, now)
+				_, err := w.open(folder, ClientOptions{Now: now, StateDir: operator})
+				if n == at {
+					wants(t, err, fault.Refused, file)
+					if len(v.Problems) != 1 || v.Problems[0].File != file {
+						t.Errorf("between root and timestamp:\n%s", problems(v))
+					}
+				} else if err != nil || len(v.Problems) > 0 {
+					t.Errorf("after %d of %d writes: %v\n%s", n+1, len(order), err, problems(v))
+				}
+			}
+		})
+	}
+}
+
+// writeFiles makes a folder of these files and no others.
+func writeFiles(t testing.TB, folder string, files map[string]string) {
+	t.Helper()
+	must(t, os.RemoveAll(folder))
+	for name, content := range files {
+		must(t, os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o755))
+		must(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644))
 	}
 }

@@ -30,6 +30,8 @@ type publishSource struct {
 	// current are the copies that the plain names are to be: these may be behind,
 	// after a Sign that was killed.
 	current map[string]string
+	// leftovers are not published: nothing vouches for them.
+	leftovers []string
 
 	// The files in the order in which they are published, the timestamp excepted:
 	// those with their hash in the name, versioned metadata, roots; and those that
@@ -71,6 +73,7 @@ func openSource(ctx context.Context, opts PublishOptions) (_ *publishSource, err
 	for name, f := range verified.metadata.targets {
 		s.current[name] = trust.HashedName(name, f.SHA256)
 	}
+	s.leftovers = verified.out.Leftovers
 	s.current[trust.RootCopyName] = trust.Name(trust.Root, verified.metadata.chain.Version())
 	doc, err := trust.Parse(trust.Timestamp, s.timestamp)
 	if err != nil {
@@ -95,6 +98,8 @@ func (s *publishSource) sort() error {
 		switch {
 		case isContent:
 			s.content = append(s.content, name)
+		case slices.Contains(s.leftovers, name):
+			delete(s.sizes, name)
 		case name == trust.TimestampName:
 		case rootName.MatchString(name):
 			data, err := s.read(name, trust.MaxLength(trust.Root))

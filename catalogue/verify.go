@@ -35,8 +35,9 @@ type Verification struct {
 	Recipes     int           `json:"recipes"`
 	Versions    int           `json:"versions"`
 	Problems    []FileProblem `json:"problems"` // by file
-	// Leftovers are files that a killed Sign left in its scratch folder. Nobody
-	// reads them, and the next Sign removes them.
+	// Leftovers are files that a killed Sign left: in its scratch folder, or
+	// metadata under numbers that it did not announce and with keys of a root that
+	// it did not publish. Nobody reads them, and the next Sign removes them.
 	Leftovers []string `json:"leftovers"`
 	// Stale are files under plain names that are those of another catalogue than
 	// the current one: of an older one, which a killed Sign did not come to bring up
@@ -112,6 +113,7 @@ func verify(ctx context.Context, location string, opts VerifyOptions) (*verifier
 		}
 		slices.SortStableFunc(v.out.Problems, func(a, b FileProblem) int { return strings.Compare(a.File, b.File) })
 		slices.Sort(v.out.Stale)
+		slices.Sort(v.out.Leftovers)
 		return v, nil
 	}
 }

@@ -21,6 +21,7 @@ func (v *verifier) checkBins(snapshot, targets *trust.Document) {
 			v.metadata.whole = false
 			continue
 		}
+		v.metadata.highestBin = max(v.metadata.highestBin, said.Version)
 		name := trust.Name(bin, said.Version)
 		doc := v.currentBin(bin, said.Version, targets)
 		if doc == nil {
@@ -123,6 +124,10 @@ func (v *verifier) olderFile(role trust.Role, version int64) (doc *trust.Documen
 	if !ok {
 		return nil, false
 	}
+	if v.isLeftover(role, version, data) {
+		v.out.Leftovers = append(v.out.Leftovers, name)
+		return nil, true
+	}
 	doc = v.check(role, name, data, false)
 	switch {
 	case doc == nil:
@@ -142,6 +147,10 @@ func (v *verifier) olderBin(bin trust.Role, name string) {
 		return
 	}
 	_, version, _ := trust.ParseName(name)
+	if v.isLeftover(bin, version, data) {
+		v.out.Leftovers = append(v.out.Leftovers, name)
+		return
+	}
 	doc, err := v.vouchedFor(bin, data)
 	if err == nil && doc.Version != version {
 		err = fmt.Errorf("says that it is version %d", doc.Version)
@@ -151,6 +160,26 @@ func (v *verifier) olderBin(bin trust.Role, name string) {
 		return
 	}
 	v.metadata.older = append(v.metadata.older, doc.Files)
+}
+
+// isLeftover tells metadata under a number that was not announced yet, and that
+// no root which stands vouches for: that of a Sign under a new root, which was
+// killed before it published that.
+func (v *verifier) isLeftover(role trust.Role, version int64, data []byte) bool {
+	announced := v.metadata.current[role]
+	if role.IsBin() {
+		announced = v.metadata.highestBin
+	}
+	doc, err := trust.Parse(role, data)
+	if !v.metadata.whole || version <= announced || err != nil || doc.Version != version {
+		return false
+	}
+	if role.IsBin() {
+		_, err = v.vouchedFor(role, data)
+	} else {
+		_, _, err = v.metadata.chain.Check(role, data)
+	}
+	return err != nil
 }
 
 // vouchedFor falls back to the mere form when targets metadata is broken, which

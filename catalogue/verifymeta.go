@@ -20,7 +20,9 @@ type metadataCheck struct {
 	targets map[string]trust.File
 	whole   bool
 	older   []map[string]trust.File // of each older file that verifies and has targets
-	current map[trust.Role]int64
+	current map[trust.Role]int64    // of the top-level roles
+	// highestBin is the highest number of a current bin: they have one row.
+	highestBin int64
 	// delegators are the targets metadata that verify, the current ones first.
 	delegators []*trust.Document
 }

@@ -361,6 +361,9 @@ func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
 	for _, name := range v.Stale {
 		s.notef("galley: note: %s is not that of the current catalogue: a sign or publish was cut short, the next one puts it right\n", oneLine(name))
 	}
+	for _, name := range v.Leftovers {
+		s.notef("galley: note: %s was left by a sign that was cut short; the next one removes it\n", oneLine(name))
+	}
 	for _, p := range v.Problems {
 		s.printf("%s %s\n", oneLine(p.File), oneLine(p.Reason))
 	}
