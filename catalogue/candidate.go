@@ -3,6 +3,7 @@ package catalogue
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -89,11 +90,8 @@ func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.
 	if err != nil {
 		return nil, refuse(RefusedFiles, err)
 	}
-	if r.Base == nil {
-		if s.source.Compose != "" {
-			return nil, refusef("there is no compose file %q at this version", s.source.Compose)
-		}
-		return nil, refusef("there is no compose file at this version; expected one of %s", strings.Join(recipe.ComposeNames, ", "))
+	if err := unreadable(tree, r, s.source.Compose); err != nil {
+		return nil, err
 	}
 	c := &candidate{entry: newEntry(s.source.Name, v, r), readme: r.Readme}
 	c.entry.Signer = signer
@@ -112,6 +110,33 @@ func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.
 	c.bundle = tar.Bytes()
 	c.entry.Bundle = Bundle{SHA256: hashOf(c.bundle), Size: int64(len(c.bundle))}
 	return c, nil
+}
+
+// unreadable refuses a version of which a git object is damaged, which is not for
+// good, or that has no base compose file to read.
+func unreadable(tree fs.FS, r *recipe.Recipe, compose string) error {
+	bases := recipe.ComposeNames
+	if compose != "" {
+		bases = []string{compose}
+	}
+	var base error
+	for _, p := range r.Problems {
+		if _, err := fs.ReadFile(tree, p.Range.File); errors.Is(err, source.ErrCorrupt) {
+			return refuse(err)
+		}
+		if slices.Contains(bases, p.Range.File) && base == nil {
+			base = refusef("%s %s", p.Range.File, p.Message)
+		}
+	}
+	switch {
+	case r.Base != nil:
+		return nil
+	case base != nil:
+		return base
+	case compose != "":
+		return refusef("there is no compose file %q at this version", compose)
+	}
+	return refusef("there is no compose file at this version; expected one of %s", strings.Join(bases, ", "))
 }
 
 func newEntry(name string, v source.Version, r *recipe.Recipe) Entry {

@@ -262,6 +262,8 @@ func refuseIrregular(name string, mode fs.FileMode) error {
 		kind = "a symlink"
 	case mode&fs.ModeDevice != 0:
 		kind = "a device"
+	case mode&fs.ModeIrregular != 0:
+		kind = "a submodule, or otherwise irregular"
 	}
 	return fault.Hint(refuseBundle("%q is %s, expected a regular file", name, kind),
 		"replace %q by a regular file in a new version", name)
