@@ -212,16 +212,20 @@ func TestBuildFaultTenThousandTags(t *testing.T) {
 	w := newWorld(t)
 	web := webRepo(t)
 	head := web.git("rev-parse", "HEAD")
-	var stream strings.Builder
+	var annotated, refs strings.Builder
 	for i := range 10_000 {
 		if i%50 == 0 {
-			fmt.Fprintf(&stream, "tag 5.0.%d+1.1\nfrom %s\ntagger Ada <ada@example.org> 1700000000 +0000\ndata 2\nx\n\n", i, head)
+			fmt.Fprintf(&annotated, "tag 5.0.%d+1.1\nfrom %s\ntagger Ada <ada@example.org> 1700000000 +0000\ndata 2\nx\n\n", i, head)
 			continue
 		}
-		fmt.Fprintf(&stream, "reset refs/tags/5.0.%d+1.1\nfrom %s\n\n", i, head)
+		fmt.Fprintf(&refs, "%s refs/tags/5.0.%d+1.1\n", head, i)
 	}
-	web.input(stream.String(), "fast-import", "--quiet")
+	web.input(annotated.String(), "fast-import", "--quiet")
 	web.git("pack-refs", "--all")
+	packed, err := os.ReadFile(filepath.Join(web.dir, ".git", "packed-refs"))
+	must(t, err)
+	_, lines, _ := strings.Cut(string(packed), "\n") // the first says that they are sorted
+	web.write(".git/packed-refs", lines+refs.String())
 	cfg := over(t, web)
 	report := w.again(cfg, nil)
 	if report.Versions != 202 || report.Refused != 9_800 || report.Requests.References != 3 {

@@ -79,6 +79,13 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if exists(opts.Build) {
+		built, err := lockFolder(ctx, opts.Build) // a build may be at work in it
+		if err != nil {
+			return nil, fmt.Errorf("signing: %w", err)
+		}
+		defer func() { err = errors.Join(err, built()) }()
+	}
 	t, err := openTree(ctx, opts.Build)
 	if err != nil {
 		return nil, err
