@@ -30,7 +30,13 @@ const maxPeel = 5
 func (r *Repository) read(h plumbing.Hash, limit func(plumbing.ObjectType) int64) (*plumbing.MemoryObject, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if obj, ok := r.kept.get(h, limit); ok {
+		return obj, nil
+	}
 	obj, err := r.readLocked(h, limit)
+	if err == nil {
+		r.kept.add(h, obj)
+	}
 	if err == nil || errors.Is(err, errTooLarge) {
 		return obj, err
 	}
@@ -116,6 +122,9 @@ func (r *Repository) size(h plumbing.Hash) (size int64, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer catch(&err)
+	if obj, ok := r.kept.objects[h]; ok {
+		return obj.Size(), nil
+	}
 	err = r.inStores(func(s *filesystem.ObjectStorage) (err error) {
 		size, err = s.EncodedObjectSize(h)
 		return err

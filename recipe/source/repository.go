@@ -56,7 +56,8 @@ type Repository struct {
 	refs   map[plumbing.ReferenceName]*plumbing.Reference
 	temp   string // removed by Close
 
-	mu     sync.Mutex // guards storer: go-git's storage is not safe for concurrent use
+	mu     sync.Mutex // guards kept, and storer: go-git's storage is not safe for concurrent use
+	kept   kept
 	storer *filesystem.Storage
 	// borrowed are the objects of other repositories (objects/info/alternates),
 	// which go-git does not look at when it is asked for a size.
