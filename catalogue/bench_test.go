@@ -151,6 +151,6 @@ func (w *benchWorld) benchSign(b *testing.B) {
 	b.ReportMetric(float64(signed.Written), "written/op")
 }
 
-// atOnce is how many sources a build looks at at the same time; what it is compared
+// sideBySide is how many sources a build looks at at the same time; what it is compared
 // with does as much.
-func atOnce() int { return 4 * runtime.GOMAXPROCS(0) }
+func sideBySide() int { return 4 * runtime.GOMAXPROCS(0) }

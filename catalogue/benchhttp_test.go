@@ -99,11 +99,11 @@ func (r *recording) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func lsRemotes(b *testing.B, cfg Config) {
 	b.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = atOnce()
+	transport.MaxIdleConnsPerHost = sideBySide()
 	client := &http.Client{Transport: transport}
 	defer client.CloseIdleConnections()
 	var group errgroup.Group
-	group.SetLimit(atOnce())
+	group.SetLimit(sideBySide())
 	for _, s := range cfg.Sources {
 		group.Go(func() error { return lsRemote(b.Context(), client, s.Git) })
 	}

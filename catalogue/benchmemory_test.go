@@ -26,7 +26,7 @@ func (w *benchWorld) benchMemory(b *testing.B, from string) {
 		from = "memory"
 	}
 	run := func() (peak int, took time.Duration) {
-		cmd := exec.Command(galley, "catalogue", "build", "--config", w.path(ConfigName), "--build", w.path(from), "--output", "json")
+		cmd := exec.Command(galley, "catalogue", "build", "--config", w.path(ConfigName), "--build", w.path(from), "--previous=", "--output", "json")
 		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+w.path("xdg-"+from))
 		cmd.Dir = w.dir
 		began := time.Now()

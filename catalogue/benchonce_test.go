@@ -63,7 +63,7 @@ func (w *benchWorld) benchCold(b *testing.B, cfg Config) {
 // everyVersion gives each version's files, with the concurrency of a build.
 func everyVersion(ctx context.Context, cfg Config, do func(context.Context, string, fs.FS) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce())
+	group.SetLimit(sideBySide())
 	for _, s := range cfg.Sources {
 		group.Go(func() (err error) {
 			repo, err := source.Open(ctx, s.Path, source.Options{})
@@ -111,7 +111,7 @@ func mergeModels(ctx context.Context, name string, tree fs.FS) error {
 	if err != nil {
 		return err
 	}
-	_, err = imagesOf(ctx, r)
+	_, err = imagesOf(ctx, r, &merged{})
 	return err
 }
 
@@ -130,7 +130,7 @@ func (w *benchWorld) writeBundle(_ context.Context, _ string, tree fs.FS) error 
 // getAll asks once for each reference.
 func (w *benchWorld) getAll(ctx context.Context) error {
 	var group errgroup.Group
-	group.SetLimit(atOnce())
+	group.SetLimit(sideBySide())
 	for n := range w.size.Images {
 		group.Go(func() error {
 			name, tag, _ := strings.Cut(catbench.Image(n), ":")

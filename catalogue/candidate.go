@@ -58,35 +58,21 @@ func unusable(v source.Version) string {
 	return ""
 }
 
-// history is what rules may know of a recipe's past: the releases up to the
-// version that is judged. Tags that are no releases are refused one by one, and
-// later ones must not change the verdict about an older version.
-type history struct {
-	repo     *source.Repository
-	versions []source.Version
-}
-
-func (h history) Versions(context.Context) ([]source.Version, error) { return h.versions, nil }
-
-func (h history) Tree(ctx context.Context, commit string) (fs.FS, error) {
-	return h.repo.Tree(ctx, commit)
-}
-
 // readVersion reads, judges and bundles one version. The error is a *refusal
 // when the version cannot be published.
-func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.Repository, v source.Version, past history) (*candidate, error) {
+func (b *builder) readVersion(ctx context.Context, s *builtSource, v source.Version, past history) (*candidate, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	signer, err := s.signedBy(ctx, repo, v)
+	signer, err := s.signedBy(ctx, past.repo, v)
 	if err != nil {
 		return nil, refuse(RefusedSignature, err)
 	}
-	tree, err := repo.Tree(ctx, v.Commit)
+	tree, err := past.Tree(ctx, v.Commit)
 	if err != nil {
 		return nil, refuse(RefusedFiles, err)
 	}
-	r, err := recipe.Load(tree, recipe.Options{Name: s.source.Name, Compose: s.source.Compose})
+	r, err := past.Recipe(ctx, v.Commit, recipe.Options{Name: s.source.Name, Compose: s.source.Compose})
 	if err != nil {
 		return nil, refuse(RefusedFiles, err)
 	}
@@ -100,7 +86,7 @@ func (b *builder) readVersion(ctx context.Context, s *builtSource, repo *source.
 			return nil, err
 		}
 	}
-	if c.images, err = imagesOf(ctx, r); err != nil {
+	if c.images, err = imagesOf(ctx, r, &s.merged); err != nil {
 		return nil, refuse(RefusedFiles, err)
 	}
 	var tar bytes.Buffer
@@ -122,7 +108,7 @@ func unreadable(tree fs.FS, r *recipe.Recipe, compose string) error {
 	var base error
 	for _, p := range r.Problems {
 		if _, err := fs.ReadFile(tree, p.Range.File); errors.Is(err, source.ErrCorrupt) {
-			return refuse(err)
+			return refuse(RefusedFiles, err)
 		}
 		if slices.Contains(bases, p.Range.File) && base == nil {
 			base = refusef("%s %s", p.Range.File, p.Message)

@@ -30,7 +30,7 @@ func (u imageUse) name() string {
 // with the sample's values. An image of the base has the base's services; one
 // that only overlays name has theirs. So of a service with several images the
 // base's is found first, as recipes.json wants it.
-func imagesOf(ctx context.Context, r *recipe.Recipe) ([]imageUse, error) {
+func imagesOf(ctx context.Context, r *recipe.Recipe, m *merged) ([]imageUse, error) {
 	env := r.SampleEnvironment()
 	for _, d := range r.Documents() {
 		if err := unsetInImages(d, env); err != nil {
@@ -39,13 +39,13 @@ func imagesOf(ctx context.Context, r *recipe.Recipe) ([]imageUse, error) {
 	}
 	base := r.Base.Text.Path
 	uses := map[string]*imageUse{}
-	if err := collect(ctx, r, []string{base}, env, uses); err != nil {
+	if err := collect(ctx, r, m, []string{base}, env, uses); err != nil {
 		return nil, err
 	}
 	list := sortedUses(uses)
 	overlays := map[string]*imageUse{}
 	for _, d := range r.Overlays {
-		if err := collect(ctx, r, []string{base, d.Text.Path}, env, overlays); err != nil {
+		if err := collect(ctx, r, m, []string{base, d.Text.Path}, env, overlays); err != nil {
 			return nil, err
 		}
 	}
@@ -79,13 +79,13 @@ func unsetInImages(d *recipe.Document, env map[string]string) error {
 
 // collect adds the images of one merged model. A service without an image may
 // get it from another overlay; that a version is deployable is for the rules.
-func collect(ctx context.Context, r *recipe.Recipe, files []string, env map[string]string, uses map[string]*imageUse) error {
-	model, err := r.Model(ctx, recipe.ModelOptions{Files: files, Env: env})
+func collect(ctx context.Context, r *recipe.Recipe, m *merged, files []string, env map[string]string, uses map[string]*imageUse) error {
+	images, err := m.images(ctx, r, files, env)
 	if err != nil {
 		return err
 	}
-	for _, service := range slices.Sorted(maps.Keys(model.Services)) {
-		image := model.Services[service].Image
+	for _, service := range slices.Sorted(maps.Keys(images)) {
+		image := images[service]
 		if image == "" {
 			continue
 		}

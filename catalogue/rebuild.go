@@ -155,7 +155,7 @@ func (r *rebuilder) version(ctx context.Context, e *Entry, release Release, out 
 	// linter found.
 	s := &builtSource{source: r.source, unjudged: e.Lint.RuleSet != r.ruleSet}
 	s.source.Gate = GateOff
-	c, err := r.readVersion(ctx, s, r.repo, v, past)
+	c, err := r.readVersion(ctx, s, v, past)
 	switch {
 	case err != nil && !tagged && errors.Is(err, source.ErrCorrupt):
 		out.Reason = cleanLine(fmt.Sprintf("the published commit %s is not there: %v", e.Commit, err), maxLine)
@@ -189,7 +189,7 @@ func (r *rebuilder) find(e *Entry, out *Rebuilt) (v source.Version, past history
 		Date: e.Date, Tagger: source.Person{Name: e.Tagger}, Message: e.Message,
 	}
 	note := "the tag is gone"
-	past.repo = r.repo
+	past.loads = &loads{repo: r.repo}
 	for _, now := range r.versions {
 		if now.Name == e.Version {
 			if now.Tag == e.Tag && unusable(now) == "" {

@@ -34,6 +34,7 @@ type builtSource struct {
 	inputs     string           // known.Inputs as they are now
 	forGood    []Refusal        // what is refused for good
 	replaced   []string         // entries that another verdict made others of
+	merged     merged           // compose files that were merged before
 }
 
 // refuse leaves a version out and says why. For good means that only another tag,
@@ -190,6 +191,7 @@ func (b *builder) readVersions(ctx context.Context, s *builtSource) (err error) 
 func (b *builder) readNew(ctx context.Context, s *builtSource, repo *source.Repository, versions []source.Version) ([]*candidate, error) {
 	var usable []source.Version
 	var candidates []*candidate
+	loads := &loads{repo: repo}
 	for _, v := range versions {
 		reason := unusable(v)
 		if reason == "" {
@@ -208,7 +210,7 @@ func (b *builder) readNew(ctx context.Context, s *builtSource, repo *source.Repo
 			s.refuse(v.Name, true, &refusal{kind: RefusedTag, reason: cleanLine(reason, maxLine)})
 			continue
 		}
-		c, err := b.readVersion(ctx, s, repo, v, history{repo, slices.Clip(usable)})
+		c, err := b.readVersion(ctx, s, v, history{loads, slices.Clip(usable)})
 		if err == nil && known != nil {
 			err = b.keepImages(c, known.Release)
 		}

@@ -36,6 +36,14 @@ type History interface {
 	Tree(ctx context.Context, commit string) (fs.FS, error)
 }
 
+// Loader is a History that also gives recipes as they stood, each loaded once:
+// who judges one version after another has them already.
+type Loader interface {
+	History
+	// Recipe is recipe.Load of Tree. The recipe is shared, and not to be changed.
+	Recipe(ctx context.Context, commit string, opts recipe.Options) (*recipe.Recipe, error)
+}
+
 // Catalogue is what is published of recipes. It is absent offline.
 type Catalogue interface {
 	// Versions are the published versions of a recipe, none for one that is not

@@ -77,12 +77,19 @@ func (h *past) recipe(v source.Version) *recipe.Recipe {
 			opts.Compose = base.Text.Path
 		}
 	}
-	r, err := recipe.Load(tree, opts)
+	r, err := h.load(tree, v.Commit, opts)
 	if err != nil {
 		return nil
 	}
 	h.read[v.Commit] = r
 	return r
+}
+
+func (h *past) load(tree fs.FS, commit string, opts recipe.Options) (*recipe.Recipe, error) {
+	if l, ok := h.pass.World.History.(lint.Loader); ok {
+		return l.Recipe(h.pass.Context, commit, opts)
+	}
+	return recipe.Load(tree, opts)
 }
 
 // current is the release that the recipe's files are, checked out: the one that
