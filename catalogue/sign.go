@@ -169,12 +169,23 @@ func signedOf(p *trust.Publication, expiry trust.Expiry, now time.Time) *Signed 
 		Fingerprint: p.Fingerprint, Bins: p.Bins, SignedBins: p.SignedBins,
 		Warnings: expiryWarnings(p.Expires, expiry, now),
 	}
+	if p.Former.Sub(now) > expiry.Timestamp+trust.ClockSlack {
+		s.Warnings = append(s.Warnings, clockWarning(p.Former, now))
+	}
 	for _, role := range trust.Roles {
 		s.Roles = append(s.Roles, SignedRole{
 			Role: string(role), Version: p.Versions[role], Expires: p.Expires[role], Signed: slices.Contains(p.Signed, role),
 		})
 	}
 	return s
+}
+
+// clockWarning is for a timestamp that is valid for longer than the one that took
+// its place: one of the two was signed by a clock that is wrong. When it is this
+// one, clients may find the catalogue expired; versions count on either way.
+func clockWarning(former, now time.Time) string {
+	return fmt.Sprintf("the timestamp before this one was valid until %s, longer than one that is signed now (%s) is; "+
+		"check this machine's clock, and sign again when it was wrong", former.Format(time.DateOnly), now.UTC().Format(time.DateOnly))
 }
 
 // publisher copies a tree into the published folder.

@@ -91,6 +91,9 @@ const day = 24 * time.Hour
 // DefaultExpiry suits a small co-operative: a timer signs the timestamp daily.
 var DefaultExpiry = Expiry{Root: 365 * day, Targets: 90 * day, Snapshot: 90 * day, Timestamp: 14 * day}
 
+// ClockSlack is by how much clocks of publishers may differ without a word.
+const ClockSlack = day
+
 // Of is the expiry of one role.
 func (e Expiry) Of(role Role) time.Duration {
 	switch role {

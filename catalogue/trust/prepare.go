@@ -186,8 +186,12 @@ func (p *preparation) signed(role Role, version int64) {
 	}
 }
 
+// lasts tells what need not be signed anew for its age. What is valid for longer
+// than it would be now is signed anew too: it was signed with a clock that was
+// ahead, and would let an attacker hold it back for as long.
 func (p *preparation) lasts(d *Document) bool {
-	return d.Expires.Sub(p.opts.Now) > p.opts.Expiry.Of(d.Role)/2
+	left, whole := d.Expires.Sub(p.opts.Now), p.opts.Expiry.Of(d.Role)
+	return left > whole/2 && left <= whole+ClockSlack
 }
 
 // metaOf leaves length and hash out where they are not known: of bins.

@@ -32,6 +32,8 @@ type PublishOptions struct {
 type Publication struct {
 	Versions map[Role]int64
 	Expires  map[Role]time.Time
+	// Former is when the timestamp before this one expires, zero when there is none.
+	Former time.Time
 	// Signed are the top-level roles that were signed anew; the timestamp always is.
 	Signed []Role
 	// Before are the targets of the last publication, verified; nil for the first.
@@ -81,6 +83,9 @@ func Prepare(opts PublishOptions, targets map[string]File) (*Publication, error)
 		roots:       rootFiles(chain),
 		copied:      publishedFile{RootCopyName, chain.Last()},
 	}}
+	if before := published.documents[Timestamp]; before != nil {
+		p.out.Former = before.Expires
+	}
 	if err := p.sign(targets); err != nil {
 		return nil, err
 	}

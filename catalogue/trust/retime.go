@@ -39,7 +39,7 @@ func PrepareTimestamp(opts PublishOptions) (*Publication, error) {
 	}
 	p := &Publication{
 		Versions: map[Role]int64{Root: chain.Version()}, Expires: map[Role]time.Time{Root: chain.Expires()},
-		Signed: []Role{Timestamp}, Fingerprint: Fingerprint(chain.First()),
+		Signed: []Role{Timestamp}, Former: before.Expires, Fingerprint: Fingerprint(chain.First()),
 		roots: rootFiles(chain), copied: publishedFile{RootCopyName, chain.Last()},
 	}
 	for _, role := range []Role{Targets, Snapshot} {
@@ -76,7 +76,7 @@ func lasting(published *published, until, now time.Time) error {
 			err = fault.New(fault.Refused, "refreshing: %s expires in %s, before the new timestamp would", published.name(role), inUnits(doc.Expires.Sub(now)))
 		}
 		if err != nil {
-			return fault.Hint(err, "galley catalogue sign signs it anew; that needs the keys of targets and snapshot")
+			return fault.Hint(err, "galley catalogue sign signs it anew; that needs the keys of targets and snapshot; check this machine's clock too")
 		}
 	}
 	return nil
@@ -84,7 +84,7 @@ func lasting(published *published, until, now time.Time) error {
 
 func expiredRoot(opts PublishOptions, chain *Chain) error {
 	err := fault.New(fault.Refused, "signing: %s expired %s", opts.RootName, Ago(opts.Now.Sub(chain.Expires())))
-	return fault.Hint(err, "galley catalogue keys renew proposes a new one, for the root keys to sign")
+	return fault.Hint(err, "galley catalogue keys renew proposes a new one, for the root keys to sign; check this machine's clock too")
 }
 
 func rootFiles(chain *Chain) []publishedFile {
