@@ -208,9 +208,9 @@ func (s *streams) printOutcome(w *wanted, o deployer.Outcome) error {
 
 func verified(o deployer.Outcome) string {
 	if o.Requested == 0 {
-		return fmt.Sprintf("converged, %d containers verified", o.Observed)
+		return fmt.Sprintf("converged, %s verified", count(o.Observed, "container"))
 	}
-	return fmt.Sprintf("converged, %d containers verified, %d on other nodes requested and not observed", o.Observed, o.Requested)
+	return fmt.Sprintf("converged, %s verified, %d on other nodes requested and not observed", count(o.Observed, "container"), o.Requested)
 }
 
 // credentials are the docker config's, for the nodes to pull with.

@@ -124,8 +124,8 @@ func (s *streams) printAudit(r *catalogue.AuditReport) error {
 	for _, f := range r.Failures {
 		s.printf("not known: %s: %s (in %s)\n", f.Reference, oneLine(f.Reason), usesText(f.Uses))
 	}
-	s.printf("%d moved, %d gone, %d unchanged, %d not known; %s of %d versions of %d recipes, %s\n",
-		r.Moved, r.Gone, r.Unchanged, r.Unknown, count(r.Pins, "published image"), r.Versions, r.Recipes,
+	s.printf("%d moved, %d gone, %d unchanged, %d not known; %s of %s of %s, %s\n",
+		r.Moved, r.Gone, r.Unchanged, r.Unknown, count(r.Pins, "published image"), count(r.Versions, "version"), count(r.Recipes, "recipe"),
 		count(int(r.Requests.All()), "request"))
 	return nil
 }

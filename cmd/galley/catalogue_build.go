@@ -146,8 +146,9 @@ func (s *streams) printReport(r *catalogue.Report) error {
 	if r.Postponed > 0 {
 		s.notef("galley: note: %s for a registry; what was learned is kept, and the next build goes on from there\n", waiting(r.Postponed))
 	}
-	s.printf("%d versions of %d recipes in %s, %d new; %d image references, %d requests, %.1f s\n",
-		r.Versions, r.Recipes, r.Output, r.New, r.Requests.References, r.Requests.Heads+r.Requests.Gets, r.Seconds)
+	s.printf("%s of %s in %s, %d new; %s, %s, %.1f s\n",
+		count(r.Versions, "version"), count(r.Recipes, "recipe"), r.Output, r.New,
+		count(r.Requests.References, "image reference"), count(int(r.Requests.Heads+r.Requests.Gets), "request"), r.Seconds)
 	return nil
 }
 

@@ -68,7 +68,7 @@ func (s *streams) answerRebuilt(v *catalogue.Verification, r *catalogue.Rebuildi
 }
 
 func (s *streams) printVerified(location string, v *catalogue.Verification) {
-	s.printf("%s: %d files, %d bytes, all as signed\n", location, v.Checked, v.Bytes)
+	s.printf("%s: %s, %d bytes, all as signed\n", location, count(v.Checked, "file"), v.Bytes)
 }
 
 // printRebuilt names what differs, field by field.

@@ -49,7 +49,7 @@ func (c *catalogueSignCmd) Run(ctx context.Context, s *streams, grammar *cli) er
 	if err := s.printSigned(signed); err != nil || s.json {
 		return err
 	}
-	s.printf("%s: %d files, %d written; root %s\n", c.Public, signed.Files, signed.Written, catalogue.ShortFingerprint(signed.Fingerprint))
+	s.printf("%s: %s, with the copies %d written; root %s\n", c.Public, count(signed.Files, "file"), signed.Written, catalogue.ShortFingerprint(signed.Fingerprint))
 	return nil
 }
 

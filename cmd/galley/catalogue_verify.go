@@ -62,7 +62,7 @@ func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
 		s.printf("%s %s\n", oneLine(p.File), oneLine(p.Reason))
 	}
 	if len(v.Problems) > 0 {
-		return fault.New(fault.Refused, "%s is not what was signed: %d problems, %d files checked", c.Location, len(v.Problems), v.Checked)
+		return fault.New(fault.Refused, "%s is not what was signed: %s, %s checked", c.Location, count(len(v.Problems), "problem"), count(v.Checked, "file"))
 	}
 	s.printVerified(c.Location, v)
 	return nil

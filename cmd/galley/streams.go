@@ -58,14 +58,6 @@ func (s *streams) printf(format string, args ...any) {
 // alone.
 func (s *streams) notef(format string, args ...any) { fmt.Fprintf(s.err, format, args...) }
 
-// count is a number with its noun: "1 version", "2 versions".
-func count[N int | int64](n N, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // table aligns rows under a header. Cells hold no tabs and no newlines.
 func (s *streams) table(header []string, rows [][]string) error {
 	var aligned bytes.Buffer
