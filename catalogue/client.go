@@ -149,7 +149,7 @@ func (o *ClientOptions) pin(location string) (string, error) {
 	case o.Root == nil:
 		return location, nil
 	case o.Fingerprint != "":
-		return "", fault.New(fault.Usage, "a root file and a fingerprint are pinned for catalogue %s; expected one of them", location)
+		return "", fault.New(fault.Usage, "a root file and a fingerprint are pinned for catalogue %s; expected one of them", shownAddress(location))
 	}
 	if err := CheckRoot(o.Root); err != nil {
 		return "", fmt.Errorf("the pinned root %w", err)
@@ -166,10 +166,20 @@ func SplitPin(location string) (address, fingerprint string, err error) {
 	address, fingerprint, pinned := strings.Cut(location, pinMark)
 	fingerprint = strings.ToLower(fingerprint)
 	if pinned && !hexSHA256.MatchString(fingerprint) {
-		err := fault.New(fault.Usage, "catalogue %s: %q is no fingerprint; expected 64 hex digits", address, fingerprint)
+		err := fault.New(fault.Usage, "catalogue %s: %q is no fingerprint; expected 64 hex digits", shownAddress(address), fingerprint)
 		return "", "", fault.Hint(err, "the publisher's: galley catalogue keys list shows it, and so does sha256sum of the first root.json")
 	}
 	return address, fingerprint, nil
+}
+
+// shownAddress is an address without the login that it may hold.
+func shownAddress(address string) string {
+	scheme, rest, isURL := strings.Cut(address, "://")
+	host, path, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndex(host, "@"); isURL && at >= 0 {
+		return scheme + "://" + host[at+1:] + "/" + path
+	}
+	return address
 }
 
 // refused is the error of what does not verify.

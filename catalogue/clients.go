@@ -33,7 +33,7 @@ func NewClients(locations []string, opts ClientOptions, opened func(*Client)) (*
 		return nil, fault.New(fault.Usage, "no catalogue is named")
 	case len(locations) > 1 && opts.Root != nil:
 		err := fault.New(fault.Usage, "one root is pinned for %d catalogues", len(locations))
-		return nil, fault.Hint(err, "pin each in its address: %s%s<fingerprint of its first root>", locations[0], pinMark)
+		return nil, fault.Hint(err, "pin each in its address: %s%s<fingerprint of its first root>", shownAddress(locations[0]), pinMark)
 	}
 	if opened == nil {
 		opened = func(*Client) {}
@@ -127,7 +127,7 @@ func (c *Clients) named(ctx context.Context, name string) (*Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		if address == name {
+		if address == name || shownAddress(address) == name {
 			return c.alone(ctx, i)
 		}
 	}

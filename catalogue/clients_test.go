@@ -199,3 +199,15 @@ func rotateRoot(t *testing.T, w *world, now time.Time) {
 	}
 	w.sign(now)
 }
+
+// TestPinErrorsShowNoPassword: an address may hold a login.
+func TestPinErrorsShowNoPassword(t *testing.T) {
+	_, _, split := SplitPin("https://me:secret@example.org/coop#sha256:12")
+	_, several := NewClients([]string{"https://me:secret@example.org/coop", "b"}, ClientOptions{Root: []byte("{}")}, nil)
+	_, both := Open(t.Context(), "https://me:secret@example.org/coop"+pinMark+strings.Repeat("0", 64), ClientOptions{Root: []byte("{}")})
+	for _, err := range []error{split, several, both} {
+		if text := err.Error() + fault.HintOf(err); strings.Contains(text, "secret") || fault.KindOf(err) != fault.Usage {
+			t.Errorf("error of kind %d: %s", fault.KindOf(err), text)
+		}
+	}
+}

@@ -114,12 +114,12 @@ func (c *catalogueSearchCmd) print(s *streams, answers []searchAnswer) error {
 
 func (c *catalogueSearchCmd) nothing(all []*catalogue.Index, answers []searchAnswer) error {
 	recipes := 0
-	var near []string
+	var near, names []string
 	for i, index := range all {
 		recipes += len(index.Recipes)
-		near = append(near, answers[i].Near...)
+		near, names = append(near, answers[i].Near...), append(names, index.Name)
 	}
-	where := strings.Join(c.locations(), " ")
+	where := oneLine(strings.Join(names, ", ")) // an address may hold a password
 	err := fault.New(fault.No, "none of the %d recipes of %s fits %q", recipes, where, strings.Join(c.Words, " "))
 	switch {
 	case recipes == 0:
