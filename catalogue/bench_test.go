@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -103,25 +104,31 @@ func BenchmarkBuild(b *testing.B) {
 
 func (w *benchWorld) benchUnchanged(b *testing.B, cfg Config) {
 	var report *Report
+	used := processor(b)
 	for b.Loop() {
 		report = w.build(b, cfg, "build")
 	}
+	b.ReportMetric((processor(b)-used).Seconds()/float64(b.N), "cpu-s/op")
 	counts(b, report)
 }
 
 // benchOneNew releases a version of another recipe each time.
 func (w *benchWorld) benchOneNew(b *testing.B, cfg Config) {
 	var report *Report
+	var used time.Duration
 	for i := 0; b.Loop(); i++ {
 		b.StopTimer()
 		must(b, catbench.Release(b.Context(), w.path("repos"), w.size, i%w.size.Recipes, w.size.Versions+i/w.size.Recipes))
+		before := processor(b)
 		b.StartTimer()
 		report = w.build(b, cfg, "build")
+		used += processor(b) - before
 		if report.New != 1 {
 			b.Fatalf("%d new versions", report.New)
 		}
 	}
 	counts(b, report)
+	b.ReportMetric(used.Seconds()/float64(b.N), "cpu-s/op")
 }
 
 // benchSign signs the catalogue with one changed recipe; the first time, with
@@ -138,17 +145,30 @@ func (w *benchWorld) benchSign(b *testing.B) {
 	must(b, err)
 	first := time.Since(began)
 	var signed *Signed
+	var used time.Duration
 	for i := 0; b.Loop(); i++ {
 		b.StopTimer()
 		must(b, catbench.Release(b.Context(), w.path("repos"), w.size, w.size.Recipes-1, w.size.Versions+100+i))
 		w.build(b, w.config(""), "build")
+		before := processor(b)
 		b.StartTimer()
 		signed, err = Sign(b.Context(), opts)
 		must(b, err)
+		used += processor(b) - before
 	}
+	b.ReportMetric(used.Seconds()/float64(b.N), "cpu-s/op")
 	b.ReportMetric(first.Seconds(), "first-s")
 	b.ReportMetric(float64(signed.SignedBins), "signed-bins")
 	b.ReportMetric(float64(signed.Written), "written/op")
+}
+
+// processor is the time that this process had of a processor, which is the same
+// however many others want it.
+func processor(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // sideBySide is how many sources a build looks at at the same time; what it is compared

@@ -11,7 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/catalogue/trust"
@@ -193,22 +196,24 @@ type publisher struct {
 	tree   *tree
 	public *disk.Dir
 	signed *Signed
+
+	mu sync.Mutex // guards signed.Written while files are copied
 }
+
+// signCopiers is how many files are copied at once. Each waits until the disk has
+// it, and a disk takes many as quickly as one.
+const signCopiers = 16
 
 func (p *publisher) publish(ctx context.Context, metadata *trust.Publication) error {
 	if err := p.public.Sweep(); err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.tree.content)) {
-		if err := p.copy(ctx, name, name, p.tree.content[name]); err != nil {
-			return err
-		}
+	hashed := func(name string, f trust.File) string { return trust.HashedName(name, f.SHA256) }
+	if err := p.copyAll(ctx, p.tree.content, sameName); err != nil {
+		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.tree.targets)) {
-		f := p.tree.targets[name]
-		if err := p.copy(ctx, name, trust.HashedName(name, f.SHA256), f); err != nil {
-			return err
-		}
+	if err := p.copyAll(ctx, p.tree.targets, hashed); err != nil {
+		return err
 	}
 	if err := p.sync(); err != nil {
 		return err
@@ -220,6 +225,8 @@ func (p *publisher) publish(ctx context.Context, metadata *trust.Publication) er
 	return p.public.Sweep()
 }
 
+func sameName(name string, _ trust.File) string { return name }
+
 // announce switches readers to the new catalogue. Plain names that nobody has yet
 // come before the timestamp, so that none is ever missing, and after the metadata
 // that says what they are; those that others read change after it.
@@ -227,24 +234,34 @@ func (p *publisher) announce(ctx context.Context, metadata *trust.Publication) e
 	if err := metadata.WriteInner(p.public); err != nil {
 		return err
 	}
-	var changed []string
-	for _, name := range slices.Backward(slices.Sorted(maps.Keys(p.tree.targets))) {
+	fresh, changed := map[string]trust.File{}, map[string]trust.File{}
+	for name, f := range p.tree.targets {
 		if p.public.Exists(name) {
-			changed = append(changed, name)
-			continue
-		}
-		if err := p.copy(ctx, name, name, p.tree.targets[name]); err != nil {
-			return err
+			changed[name] = f
+		} else {
+			fresh[name] = f
 		}
 	}
-	if err := p.sync(); err != nil {
+	if err := p.copyPlain(ctx, fresh); err != nil {
 		return err
 	}
 	if err := metadata.Announce(p.public); err != nil {
 		return err
 	}
-	for _, name := range changed { // recipes, then what names them
-		if err := p.copy(ctx, name, name, p.tree.targets[name]); err != nil {
+	return p.copyPlain(ctx, changed)
+}
+
+// copyPlain copies recipes, then what names them.
+func (p *publisher) copyPlain(ctx context.Context, files map[string]trust.File) error {
+	summaries := map[string]trust.File{}
+	for _, name := range []string{indexName, recipesName} {
+		if f, ok := files[name]; ok {
+			summaries[name] = f
+			delete(files, name)
+		}
+	}
+	for _, step := range []map[string]trust.File{files, summaries} {
+		if err := p.copyAll(ctx, step, sameName); err != nil {
 			return err
 		}
 	}
@@ -324,6 +341,16 @@ func (p *publisher) neededEntries(kept *trust.Retirement) (map[string]bool, erro
 	return needed, nil
 }
 
+func (p *publisher) copyAll(ctx context.Context, files map[string]trust.File, to func(string, trust.File) string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(signCopiers)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f := files[name]
+		group.Go(func() error { return p.copy(ctx, name, to(name, f), f) })
+	}
+	return group.Wait()
+}
+
 // copy writes one file, unless the very bytes are there. What it reads must
 // still be what was checked.
 func (p *publisher) copy(ctx context.Context, from, to string, want trust.File) error {
@@ -340,6 +367,8 @@ func (p *publisher) copy(ctx context.Context, from, to string, want trust.File) 
 	if hashOf(data) != want.SHA256 {
 		return p.tree.refuse(from, errors.New("changed while it was being signed"))
 	}
+	p.mu.Lock()
 	p.signed.Written++
+	p.mu.Unlock()
 	return p.public.Write(to, data)
 }

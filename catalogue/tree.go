@@ -10,7 +10,11 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/galley-coop/galley/catalogue/disk"
 	"github.com/galley-coop/galley/catalogue/trust"
@@ -27,8 +31,10 @@ const (
 
 // tree is an unsigned catalogue whose every file was read and found right.
 type tree struct {
-	dir     *disk.Dir
-	recipes []*Recipe // by name
+	dir *disk.Dir
+
+	mu      sync.Mutex // guards what follows while recipes are read
+	recipes []*Recipe  // by name
 	targets map[string]trust.File
 	content map[string]trust.File // what is named by its hash
 	entries map[string]*Entry     // by hash
@@ -99,39 +105,55 @@ func (t *tree) target(name string) ([]byte, error) {
 	if err != nil {
 		return nil, t.refuse(name, err)
 	}
-	t.targets[name] = trust.File{Length: int64(len(data)), SHA256: hashOf(data)}
+	f := trust.File{Length: int64(len(data)), SHA256: hashOf(data)}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.targets[name] = f
 	return data, nil
 }
 
-// readRecipes reads the heads and everything they lead to.
+// readRecipes reads the heads and everything they lead to, a recipe for each
+// processor at a time.
 func (t *tree) readRecipes(ctx context.Context, files map[string]bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		of, ok := recipeOf(name)
 		if !ok {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		data, err := t.target(name)
-		if err != nil {
-			return err
-		}
-		r, err := decodeRecipe(of, data)
-		if err == nil {
-			err = written(r, "", data)
-		}
-		if err != nil {
-			return t.refuse(name, err)
-		}
-		for _, release := range r.Versions {
-			if err := t.readVersion(r.Name, release); err != nil {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
-		}
-		t.recipes = append(t.recipes, r)
+			return t.readRecipe(name, of)
+		})
 	}
+	err := group.Wait()
 	byName(t.recipes)
+	return err
+}
+
+func (t *tree) readRecipe(name, of string) error {
+	data, err := t.target(name)
+	if err != nil {
+		return err
+	}
+	r, err := decodeRecipe(of, data)
+	if err == nil {
+		err = written(r, "", data)
+	}
+	if err != nil {
+		return t.refuse(name, err)
+	}
+	for _, release := range r.Versions {
+		if err := t.readVersion(r.Name, release); err != nil {
+			return err
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.recipes = append(t.recipes, r)
 	return nil
 }
 
@@ -160,7 +182,9 @@ func (t *tree) readVersion(recipe string, release Release) error {
 	if err != nil {
 		return t.refuse(name, err)
 	}
+	t.mu.Lock()
 	t.entries[release.Entry] = e
+	t.mu.Unlock()
 	if err := t.readBundle(e); err != nil {
 		return t.refuse(e.Bundle.Path(), fmt.Errorf("%w; version %q of %q needs it", err, e.Version, e.Recipe))
 	}
@@ -179,6 +203,8 @@ func (t *tree) hashed(name, sha256 string, limit int64) ([]byte, error) {
 	if hashOf(data) != sha256 {
 		return nil, errWrongName
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.content[name] = trust.File{Length: int64(len(data)), SHA256: sha256}
 	return data, nil
 }
