@@ -1,7 +1,6 @@
 package catalogue
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,44 +62,6 @@ type Client struct {
 	info  Info
 }
 
-// Info is what a Client trusts and how long.
-type Info struct {
-	Location    string `json:"location"`
-	Fingerprint string `json:"fingerprint"` // of the first trusted root, SHA-256
-	// FirstUse says that the root was not pinned and never seen before: a user
-	// should compare the fingerprint with what the publisher says elsewhere.
-	FirstUse bool `json:"first_use"`
-	// Offline says that the catalogue was not asked, or could not be: what was
-	// Read then counts. Reason is why it could not be; "" when it was not to be.
-	Offline   bool      `json:"offline,omitempty"`
-	Reason    string    `json:"reason,omitempty"`
-	Read      time.Time `json:"read"` // when the metadata was
-	Root      RoleInfo  `json:"root"`
-	Timestamp RoleInfo  `json:"timestamp"`
-	Snapshot  RoleInfo  `json:"snapshot"`
-	Targets   RoleInfo  `json:"targets"`
-}
-
-// RoleInfo is the current metadata of one role.
-type RoleInfo struct {
-	Version int64     `json:"version"`
-	Expires time.Time `json:"expires"`
-	// Signers is a fingerprint of who may sign it: versions are comparable as long
-	// as it stays the same.
-	Signers string `json:"signers"`
-}
-
-// ValidUntil is when the first role expires.
-func (i Info) ValidUntil() time.Time {
-	until := i.Root.Expires
-	for _, role := range []RoleInfo{i.Timestamp, i.Snapshot, i.Targets} {
-		if role.Expires.Before(until) {
-			until = role.Expires
-		}
-	}
-	return until
-}
-
 // Open reads and verifies the metadata of the catalogue at location: an https,
 // http or oci address, or a folder; "#sha256:<fingerprint>" behind it pins its
 // first root.
@@ -138,50 +99,6 @@ func Open(ctx context.Context, location string, opts ClientOptions) (*Client, er
 	return c, nil
 }
 
-// pin takes the fingerprint off a location and sees that no two roots are pinned.
-func (o *ClientOptions) pin(location string) (string, error) {
-	location, fingerprint, err := SplitPin(location)
-	if err != nil {
-		return "", err
-	}
-	o.Fingerprint = cmp.Or(fingerprint, o.Fingerprint)
-	switch {
-	case o.Root == nil:
-		return location, nil
-	case o.Fingerprint != "":
-		return "", fault.New(fault.Usage, "a root file and a fingerprint are pinned for catalogue %s; expected one of them", shownAddress(location))
-	}
-	if err := CheckRoot(o.Root); err != nil {
-		return "", fmt.Errorf("the pinned root %w", err)
-	}
-	return location, nil
-}
-
-// pinMark stands between an address and the fingerprint of its first root.
-const pinMark = "#sha256:"
-
-// SplitPin takes "#sha256:<fingerprint>" off an address; fingerprint is "" when
-// there is none.
-func SplitPin(location string) (address, fingerprint string, err error) {
-	address, fingerprint, pinned := strings.Cut(location, pinMark)
-	fingerprint = strings.ToLower(fingerprint)
-	if pinned && !hexSHA256.MatchString(fingerprint) {
-		err := fault.New(fault.Usage, "catalogue %s: %q is no fingerprint; expected 64 hex digits", shownAddress(address), fingerprint)
-		return "", "", fault.Hint(err, "the publisher's: galley catalogue keys list shows it, and so does sha256sum of the first root.json")
-	}
-	return address, fingerprint, nil
-}
-
-// shownAddress is an address without the login that it may hold.
-func shownAddress(address string) string {
-	scheme, rest, isURL := strings.Cut(address, "://")
-	host, path, _ := strings.Cut(rest, "/")
-	if at := strings.LastIndex(host, "@"); isURL && at >= 0 {
-		return scheme + "://" + host[at+1:] + "/" + path
-	}
-	return address
-}
-
 // refused is the error of what does not verify.
 func refused(format string, args ...any) error {
 	return fault.Hint(fault.New(fault.Refused, format, args...), "tell the publisher; nothing was changed")
@@ -197,17 +114,6 @@ func (c *Client) Close() error { return c.from.Close() }
 
 // Info tells what is trusted.
 func (c *Client) Info() Info { return c.info }
-
-func (c *Client) setInfo(fingerprint string, firstUse bool) {
-	role := func(r trust.Role) RoleInfo {
-		return RoleInfo{c.state.Versions[r], c.state.Expires[r], c.state.Signers[r]}
-	}
-	c.info = Info{
-		Location: c.from.Location(), Fingerprint: fingerprint, FirstUse: firstUse, Read: c.opts.Now,
-		Root: role(trust.Root), Timestamp: role(trust.Timestamp),
-		Snapshot: role(trust.Snapshot), Targets: role(trust.Targets),
-	}
-}
 
 // target reads a verified target, fs.ErrNotExist when there is none of that name.
 func (c *Client) target(ctx context.Context, name string) ([]byte, error) {
