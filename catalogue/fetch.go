@@ -33,6 +33,9 @@ type fetcher interface {
 
 // openFetcher opens a folder, or an http, https or oci address.
 func openFetcher(location string, client *http.Client, timeout time.Duration) (fetcher, error) {
+	if location == "" { // a variable in a script may be empty
+		return nil, fault.Hint(fault.New(fault.Usage, "no catalogue is named"), "give the folder or the address of a published catalogue")
+	}
 	scheme, _, isURL := strings.Cut(location, "://")
 	if !isURL {
 		return openFolder(location)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -156,6 +157,16 @@ func explainIf(ctx context.Context, repo name.Repository, ref Reference, err err
 	return explain(ctx, hostName(repo), ref, err)
 }
 
+// withoutURL is what an address was asked in vain for: the address may hold a
+// token.
+func withoutURL(err error) error {
+	var asked *url.Error
+	if errors.As(err, &asked) {
+		return asked.Err
+	}
+	return err
+}
+
 // classify names the kind and keeps of the cause only what may be shown: errors
 // of the HTTP client and of ggcr hold URLs with queries, headers and bodies.
 func classify(err error) *Error {
@@ -181,7 +192,7 @@ func classify(err error) *Error {
 		// Before the status: a private host that fails at https is asked over
 		// plain HTTP too, and answers that with 400.
 		wrong := certificateCause(err)
-		wrong.err = err // callers tell it from no answer
+		wrong.err = withoutURL(err) // callers tell it from no answer
 		return &Error{Kind: Unreachable, Err: wrong}
 	case errors.As(err, &status):
 		return classifyStatus(status)

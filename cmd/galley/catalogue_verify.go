@@ -29,9 +29,6 @@ could not be made again.`
 
 // Run verifies everything and names what is wrong.
 func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
-	if c.Location == "" { // a variable in a script may be empty
-		return fault.Hint(fault.New(fault.Usage, "no catalogue is named"), "give the folder or the address of a published catalogue")
-	}
 	client, err := clientOptions(c.Root, "")
 	if err != nil {
 		return err
