@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func (w *benchWorld) benchCold(b *testing.B, cfg Config) {
 		timed("blobs", func() error { return everyVersion(b.Context(), cfg, readAllFiles) })
 		timed("gets", func() error { return w.getAll(b.Context()) })
 		timed("lint", func() error { return everyVersion(b.Context(), cfg, judge) })
-		timed("models", func() error { return everyVersion(b.Context(), cfg, mergeModels) })
+		timed("models", func() error { return everyVersion(b.Context(), cfg, mergeModels()) })
 		timed("bundles", func() error { return everyVersion(b.Context(), cfg, w.writeBundle) })
 	}
 	counts(b, report)
@@ -106,13 +107,18 @@ func judge(ctx context.Context, name string, tree fs.FS) error {
 	return err
 }
 
-func mergeModels(ctx context.Context, name string, tree fs.FS) error {
-	r, err := recipe.Load(tree, recipe.Options{Name: name})
-	if err != nil {
+// mergeModels merges what is not like what was merged before, as a build does.
+func mergeModels() func(context.Context, string, fs.FS) error {
+	var known sync.Map // of each recipe
+	return func(ctx context.Context, name string, tree fs.FS) error {
+		r, err := recipe.Load(tree, recipe.Options{Name: name})
+		if err != nil {
+			return err
+		}
+		m, _ := known.LoadOrStore(name, &merged{})
+		_, err = imagesOf(ctx, r, m.(*merged))
 		return err
 	}
-	_, err = imagesOf(ctx, r, &merged{})
-	return err
 }
 
 func (w *benchWorld) writeBundle(_ context.Context, _ string, tree fs.FS) error {

@@ -132,7 +132,8 @@ func (b *builder) complete(ctx context.Context, s *builtSource, candidates []*ca
 			return nil, err
 		}
 		if err != nil {
-			s.refuse(c.entry.Version, false, &refusal{kind: kind, reason: cleanLine(err.Error(), maxLine)})
+			// An image without a tag is one whatever registries say.
+			s.refuse(c.entry.Version, errors.Is(err, registry.ErrNoTag), &refusal{kind: kind, reason: cleanLine(err.Error(), maxLine)})
 			continue
 		}
 		complete = append(complete, c)
