@@ -128,12 +128,12 @@ func (b *builder) writeLedger(index []byte) {
 // readTree reads the tree itself, each file that is named by its hash as well:
 // what a power cut or a hand broke is forgotten, and so built again.
 func (b *builder) readTree() (*state, error) {
-	b.reread = true
 	st := &state{map[string]*known{}}
 	files, err := b.out.dir.List(maxTreeFiles)
 	if err != nil {
 		return nil, err
 	}
+	b.reread = len(files) > 0
 	for _, f := range files {
 		if !f.Regular || !isTarget(f.Name) && !isContent(f.Name) && !strings.HasPrefix(f.Name, disk.Scratch+"/") {
 			return nil, foreign(b.out.dir.Name(), f.Name)
