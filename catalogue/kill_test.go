@@ -139,7 +139,7 @@ func TestBuildKilled(t *testing.T) {
 		run.Build, run.Cache = w.path(fmt.Sprintf("build-%d", i)), w.path(fmt.Sprintf("cache-%d", i))
 		if i%2 == 1 { // go on from one with fewer recipes
 			run.Sources = manySources(web, proxy, 2)
-			run.undisturbed(t)
+			must(t, run.run(t))
 			run.Sources = manySources(web, proxy, 6)
 		}
 		done, _ := run.killed(t, after)

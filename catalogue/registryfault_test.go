@@ -91,7 +91,7 @@ var badRegistries = []struct {
 		<-req.Context().Done()
 		return true
 	})},
-	{"truncated", "broke the connection off", manifestFault(begun)},
+	{"truncated", "sent an answer that was cut short", manifestFault(begun)},
 	{"html", `"text/html", expected`, sendsAll("text/html; charset=utf-8", "<html>Please log in to the wifi</html>")},
 	{"wrong-media-type", `sent the media type "application/json"`, sendsAll("application/json", "{}")},
 	{"schema-1", "docker's schema 1 only", sendsAll("application/vnd.docker.distribution.manifest.v1+prettyjws", `{"schemaVersion":1}`)},
