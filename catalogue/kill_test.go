@@ -245,7 +245,7 @@ func TestSignKilled(t *testing.T) {
 	s.change()
 	took := s.run.undisturbed(t)
 	early, switched, stale := 0, 0, 0
-	for _, after := range moments(took, 2) {
+	for _, after := range moments(took*3/2, 2) { // beyond its end, for one that is slower
 		last := s.follows()
 		s.change()
 		if done, _ := s.run.killed(t, after); !done {
