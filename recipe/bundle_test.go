@@ -116,7 +116,7 @@ func TestWriteBundleRefuses(t *testing.T) {
 	}
 	for reason, files := range map[string]fstest.MapFS{
 		`"link" is a symlink`:           {"link": {Data: []byte("abra.sh"), Mode: fs.ModeSymlink}},
-		`"sub/mod" is a submodule`:     {"sub/mod": {Mode: fs.ModeIrregular}},
+		`"sub/mod" is a submodule`:      {"sub/mod": {Mode: fs.ModeIrregular}},
 		`"pipe" is an irregular`:        {"pipe": {Mode: fs.ModeNamedPipe}},
 		`"null" is a device`:            {"null": {Mode: fs.ModeDevice | fs.ModeCharDevice}},
 		"control character":             {"a\nb": {}},

@@ -160,7 +160,7 @@ func TestServersThatDoNotList(t *testing.T) {
 		"410":              {answers(410, kind, `{}`), "410 Gone", "ask who runs"},
 		"429, far away":    {answers(429, kind, `{}`, "Retry-After", "3600"), "429 Too Many Requests, and wants to be asked again in 1h0m0s", "later"},
 		"500":              {answers(500, kind, `{}`), "500 Internal Server Error", "later"},
-		"a redirect loop":  {func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, req.URL.String(), 302) }, "more than 5 redirects", ""},
+		"a redirect loop":  {func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, req.URL.String(), http.StatusFound) }, "more than 5 redirects", ""},
 		"a page again":     {repeats, "page 2 of the list repeats", ""},
 		"pages for ever":   {endless, "more than 1000 pages", ""},
 		"a huge page":      {answers(200, kind, `["`+strings.Repeat("x", maxAnswer)+`"]`), "more than 8388608 bytes", ""},
