@@ -64,7 +64,11 @@ func checkKeptRecipe(public *disk.Dir, before *Recipe, t *tree) error {
 		if err != nil {
 			return unverified(public, entryPath(old.Entry), err)
 		}
-		if what := changed(e, t.entries[now.Entry]); what != "" {
+		in, err := t.readVersion(before.Name, *now)
+		if err != nil {
+			return err
+		}
+		if what := changed(e, in); what != "" {
 			return lost(before.Name, old.Version, fmt.Errorf("has another %s in the build", what))
 		}
 	}

@@ -36,8 +36,8 @@ type tree struct {
 	mu      sync.Mutex // guards what follows while recipes are read
 	recipes []*Recipe  // by name
 	targets map[string]trust.File
-	content map[string]trust.File // what is named by its hash
-	entries map[string]*Entry     // by hash
+	content map[string]trust.File      // what is named by its hash
+	legacy  map[string]json.RawMessage // each recipe's part of recipes.json
 }
 
 // openTree reads a build's output and trusts nothing in it. The JSON files must
@@ -54,7 +54,7 @@ func openTree(ctx context.Context, name string) (_ *tree, err error) {
 			_ = dir.Close()
 		}
 	}()
-	t := &tree{dir: dir, targets: map[string]trust.File{}, content: map[string]trust.File{}, entries: map[string]*Entry{}}
+	t := &tree{dir: dir, targets: map[string]trust.File{}, content: map[string]trust.File{}, legacy: map[string]json.RawMessage{}}
 	files, err := t.list()
 	if err != nil {
 		return nil, err
@@ -146,14 +146,19 @@ func (t *tree) readRecipe(name, of string) error {
 	if err != nil {
 		return t.refuse(name, err)
 	}
-	for _, release := range r.Versions {
-		if err := t.readVersion(r.Name, release); err != nil {
+	entries := make([]*Entry, len(r.Versions))
+	for i, release := range r.Versions {
+		if entries[i], err = t.readVersion(r.Name, release); err != nil {
 			return err
 		}
 	}
+	part, err := legacyPart(r, entries)
+	if err != nil {
+		return t.refuse(name, err)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.recipes = append(t.recipes, r)
+	t.recipes, t.legacy[r.Name] = append(t.recipes, r), part
 	return nil
 }
 
@@ -169,26 +174,23 @@ func written(v any, indent string, data []byte) error {
 }
 
 // readVersion reads a version's entry and bundle.
-func (t *tree) readVersion(recipe string, release Release) error {
+func (t *tree) readVersion(recipe string, release Release) (*Entry, error) {
 	name := entryPath(release.Entry)
 	data, err := t.hashed(name, release.Entry, maxEntry)
 	if err != nil {
-		return t.refuse(name, fmt.Errorf("%w; version %q of %q needs it", err, release.Version, recipe))
+		return nil, t.refuse(name, fmt.Errorf("%w; version %q of %q needs it", err, release.Version, recipe))
 	}
 	e, err := decodeEntry(recipe, release.Version, data)
 	if err == nil {
 		err = written(e, "", data)
 	}
 	if err != nil {
-		return t.refuse(name, err)
+		return nil, t.refuse(name, err)
 	}
-	t.mu.Lock()
-	t.entries[release.Entry] = e
-	t.mu.Unlock()
 	if err := t.readBundle(e); err != nil {
-		return t.refuse(e.Bundle.Path(), fmt.Errorf("%w; version %q of %q needs it", err, e.Version, e.Recipe))
+		return nil, t.refuse(e.Bundle.Path(), fmt.Errorf("%w; version %q of %q needs it", err, e.Version, e.Recipe))
 	}
-	return nil
+	return e, nil
 }
 
 // hashed reads a file that is named by its hash.
@@ -235,7 +237,7 @@ func (t *tree) readSummaries() error {
 	if data, err = t.target(recipesName); err != nil {
 		return err
 	}
-	if err := checkLegacy(t.recipes, t.entries, data); err != nil {
+	if err := written(t.legacy, "    ", data); err != nil {
 		return t.refuse(recipesName, err)
 	}
 	return nil
