@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,14 +30,22 @@ import (
 
 // The catalogue whose size is measured.
 const (
-	sizeRecipes  = 10_000
 	sizeVersions = 50
 	sizeMine     = 20 // recipes that the operator has
 )
 
-// wholeEnv makes BenchmarkSize write all entries and sign with Sign: 8 GB and half
-// an hour. Without it, what no reader asks for is only hashed.
+// wholeEnv makes BenchmarkSize write all entries of so many recipes, 10000 or less,
+// and sign them with Sign: all of them take 5 GB and half an hour. Without it, what
+// no reader asks for is only hashed.
 const wholeEnv = "GALLEY_BENCH_WHOLE"
+
+// sizeRecipes is how many recipes there are.
+func sizeRecipes() int {
+	if n, err := strconv.Atoi(os.Getenv(wholeEnv)); err == nil {
+		return n
+	}
+	return 10_000
+}
 
 // sizeWorld is a generated catalogue: heads, entries as a build writes them, and
 // one bundle that all of them share.
@@ -67,7 +76,7 @@ func newSizeWorld(b *testing.B) *sizeWorld {
 	must(b, os.WriteFile(w.path("build", w.entry.Path()), w.bundle, 0o644))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range sizeRecipes {
+	for i := range sizeRecipes() {
 		group.Go(func() error { return w.add(i, sizeVersions) })
 	}
 	must(b, group.Wait())
@@ -82,7 +91,7 @@ func (w *sizeWorld) path(parts ...string) string {
 }
 
 // isMine are the operator's recipes, spread over all.
-func isMine(i int) bool { return i%(sizeRecipes/sizeMine) == 0 }
+func isMine(i int) bool { return i%(sizeRecipes()/sizeMine) == 0 }
 
 // add makes a recipe with so many versions.
 func (w *sizeWorld) add(i, versions int) error {
@@ -170,7 +179,7 @@ func (w *sizeWorld) entryOf(name string, v int) *Entry {
 // summaries writes the index and recipes.json.
 func (w *sizeWorld) summaries() error {
 	index := Index{Schema: SchemaVersion, Name: "Size", Recipes: []IndexItem{}}
-	for i := range sizeRecipes {
+	for i := range sizeRecipes() {
 		index.Recipes = append(index.Recipes, w.items[fmt.Sprintf("recipe-%05d", i)])
 	}
 	data, err := encodeIndex(index)
@@ -288,7 +297,7 @@ func BenchmarkSize(b *testing.B) {
 		"refresh":   func(r reader) { r.refresh() },
 		"unchanged": func(r reader) { r.refresh() },
 		"twenty": func(r reader) {
-			for i := range sizeRecipes {
+			for i := range sizeRecipes() {
 				if isMine(i) {
 					r.newest(fmt.Sprintf("recipe-%05d", i))
 				}
