@@ -27,7 +27,7 @@ lint:
 
 ## bench: the benchmarks, with allocations
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
 ## build: release binaries for every platform, in build/
 build:
