@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -97,17 +98,56 @@ var (
 
 // Resolve finds the commit, as 40 hexadecimal digits, that a revision names: a
 // full hash, a ref in full or short (tag before branch), HEAD, or the first seven
-// or more digits of a commit's hash. git's operators (~, ^, @{…}) are not understood.
+// or more digits of a commit's hash; each may be followed by ~N and ^N, for
+// ancestors and parents (gitrevisions(7)). A reflog's @{…} is not understood.
 func (r *Repository) Resolve(ctx context.Context, rev string) (string, error) {
-	hash, err := r.find(rev)
+	name, steps := rev, ""
+	if parts := ancestry.FindStringSubmatch(rev); parts != nil {
+		name, steps = parts[1], parts[2]
+	}
+	hash, err := r.find(name)
 	if err != nil {
 		return "", err
 	}
 	p, err := r.peel(ctx, hash)
+	for _, step := range ancestryStep.FindAllStringSubmatch(steps, -1) {
+		if err == nil {
+			p, err = r.ancestor(ctx, p, step[1] == "^", step[2])
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("resolving %q: %w", rev, err)
 	}
 	return p.commit.Hash.String(), nil
+}
+
+var (
+	ancestry     = regexp.MustCompile(`^(.+?)((?:[~^][0-9]{0,5})+)$`)
+	ancestryStep = regexp.MustCompile(`([~^])([0-9]*)`)
+)
+
+// ancestor goes to the nth parent, or n times to the first parent. Without a
+// number n is 1.
+func (r *Repository) ancestor(ctx context.Context, from peeled, parent bool, digits string) (peeled, error) {
+	n := 1
+	if digits != "" {
+		n, _ = strconv.Atoi(digits) // at most five digits
+	}
+	at, which, times := from, 1, n
+	if parent {
+		which, times = n, min(n, 1)
+	}
+	for range times {
+		if len(at.commit.ParentHashes) < which {
+			return at, fault.Hint(fmt.Errorf("commit %.10s has %d parents", at.commit.Hash, len(at.commit.ParentHashes)),
+				"go back less far; a shallow clone has no more")
+		}
+		var err error
+		if at, err = r.peel(ctx, at.commit.ParentHashes[which-1]); err != nil {
+			return at, err
+		}
+	}
+	return at, nil
 }
 
 func (r *Repository) find(rev string) (plumbing.Hash, error) {

@@ -175,14 +175,20 @@ func TestResolve(t *testing.T) {
 			"HEAD": second, "main": first, "refs/heads/main": first, "heads/1.0.0+1.0": second,
 			"1.0.0+1.0": first, first: first, second: second, second[:8]: second, first[:7]: first, first[:39]: first,
 			r.git("rev-parse", "refs/tags/1.0.0+1.0"): first,
+			"HEAD~1": first, "HEAD~": first, "HEAD^": first, "HEAD^1~0": first, "HEAD^0": second, second[:8] + "~": first,
 		} {
 			if got, err := opened.Resolve(t.Context(), rev); got != want || err != nil {
 				t.Errorf("Resolve(%q) = %q, %v; want %q", rev, got, err, want)
 			}
 		}
-		for _, rev := range []string{"", "none", "HEAD~1", "main@{1}", "deadbeef", "123", "../main", strings.Repeat("0", 39)} {
+		for _, rev := range []string{"", "none", "none~1", "main@{1}", "deadbeef", "123", "../main", strings.Repeat("0", 39)} {
 			if _, err := opened.Resolve(t.Context(), rev); !errors.Is(err, ErrUnknownRevision) || fault.HintOf(err) == "" {
 				t.Errorf("Resolve(%q): error = %v, want unknown revision", rev, err)
+			}
+		}
+		for _, rev := range []string{"HEAD~2", "HEAD^2", "main~99999"} {
+			if _, err := opened.Resolve(t.Context(), rev); err == nil || !strings.Contains(err.Error(), "parents") || fault.HintOf(err) == "" {
+				t.Errorf("Resolve(%q): error = %v, want too few parents", rev, err)
 			}
 		}
 		if _, err := opened.Resolve(t.Context(), r.git("rev-parse", "HEAD:compose.yml")); err == nil {

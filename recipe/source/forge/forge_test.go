@@ -151,16 +151,18 @@ func TestServersThatDoNotList(t *testing.T) {
 		handler      http.HandlerFunc
 		reason, hint string
 	}{
-		"HTML":             {answers(200, "text/html", "<html>welcome"), "text/html", "Gitea or Forgejo"},
-		"no list":          {answers(200, kind, `{"ok":true}`), "no list of repositories", ""},
-		"cut off":          {answers(200, kind, `[{"name":`), "no list of repositories", ""},
-		"401":              {answers(401, kind, `{}`), "401 Unauthorized", "token"},
-		"403":              {answers(403, kind, `{}`), "403 Forbidden", "token"},
-		"404":              {answers(404, kind, `{}`), `no organisation or user of "recipes"`, "check the name"},
-		"410":              {answers(410, kind, `{}`), "410 Gone", "ask who runs"},
-		"429, far away":    {answers(429, kind, `{}`, "Retry-After", "3600"), "429 Too Many Requests, and wants to be asked again in 1h0m0s", "later"},
-		"500":              {answers(500, kind, `{}`), "500 Internal Server Error", "later"},
-		"a redirect loop":  {func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, req.URL.String(), http.StatusFound) }, "more than 5 redirects", ""},
+		"HTML":          {answers(200, "text/html", "<html>welcome"), "text/html", "Gitea or Forgejo"},
+		"no list":       {answers(200, kind, `{"ok":true}`), "no list of repositories", ""},
+		"cut off":       {answers(200, kind, `[{"name":`), "no list of repositories", ""},
+		"401":           {answers(401, kind, `{}`), "401 Unauthorized", "token"},
+		"403":           {answers(403, kind, `{}`), "403 Forbidden", "token"},
+		"404":           {answers(404, kind, `{}`), `no organisation or user of "recipes"`, "check the name"},
+		"410":           {answers(410, kind, `{}`), "410 Gone", "ask who runs"},
+		"429, far away": {answers(429, kind, `{}`, "Retry-After", "3600"), "429 Too Many Requests, and wants to be asked again in 1h0m0s", "later"},
+		"500":           {answers(500, kind, `{}`), "500 Internal Server Error", "later"},
+		"a redirect loop": {func(w http.ResponseWriter, req *http.Request) {
+			http.Redirect(w, req, req.URL.String(), http.StatusFound)
+		}, "more than 5 redirects", ""},
 		"a page again":     {repeats, "page 2 of the list repeats", ""},
 		"pages for ever":   {endless, "more than 1000 pages", ""},
 		"a huge page":      {answers(200, kind, `["`+strings.Repeat("x", maxAnswer)+`"]`), "more than 8388608 bytes", ""},
