@@ -38,7 +38,7 @@ func (c *catalogueVerifyCmd) rebuild(ctx context.Context, s *streams, v *catalog
 	if s.json {
 		return s.answerRebuilt(v, r)
 	}
-	s.printVerified(c.Location, v)
+	s.printVerified(c.shown(v), v)
 	s.printRebuilt(r)
 	switch {
 	case r.Different > 0:

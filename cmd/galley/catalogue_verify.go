@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/galley-coop/galley/catalogue"
 	"github.com/galley-coop/galley/internal/fault"
@@ -59,8 +60,17 @@ func (c *catalogueVerifyCmd) Run(ctx context.Context, s *streams) error {
 		s.printf("%s %s\n", oneLine(p.File), oneLine(p.Reason))
 	}
 	if len(v.Problems) > 0 {
-		return fault.New(fault.Refused, "%s is not what was signed: %s, %s checked", c.Location, count(len(v.Problems), "problem"), count(v.Checked, "file"))
+		return fault.New(fault.Refused, "%s is not what was signed: %s, %s checked", c.shown(v), count(len(v.Problems), "problem"), count(v.Checked, "file"))
 	}
-	s.printVerified(c.Location, v)
+	s.printVerified(c.shown(v), v)
 	return nil
+}
+
+// shown is the location as it was given, but for an address, which may hold a
+// login.
+func (c *catalogueVerifyCmd) shown(v *catalogue.Verification) string {
+	if strings.Contains(c.Location, "://") {
+		return v.Location
+	}
+	return c.Location
 }
