@@ -64,7 +64,7 @@ func checkKeptRecipe(public *disk.Dir, before *Recipe, t *tree) error {
 		if err != nil {
 			return unverified(public, entryPath(old.Entry), err)
 		}
-		in, err := t.readVersion(before.Name, *now)
+		in, err := t.readVersion(before.Name, *now, false)
 		if err != nil {
 			return err
 		}

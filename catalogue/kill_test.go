@@ -147,7 +147,7 @@ func TestBuildKilled(t *testing.T) {
 			early++
 		}
 		if _, err := os.Stat(run.Build); err == nil {
-			if tree, err := openTree(t.Context(), run.Build); err == nil {
+			if tree, err := openTree(t.Context(), run.Build, nil); err == nil {
 				must(t, tree.dir.Close())
 			} else {
 				partial++

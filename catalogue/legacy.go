@@ -87,6 +87,15 @@ func legacyPart(r *Recipe, entries []*Entry) (json.RawMessage, error) {
 	return json.Marshal(l)
 }
 
+// legacyText is legacyPart for what was checked before.
+func legacyText(r *Recipe, entries []*Entry) (json.RawMessage, error) {
+	l, err := legacyOf(r, entries)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(l)
+}
+
 // encodeLegacy writes recipes.json from its parts.
 func encodeLegacy(parts map[string]json.RawMessage) ([]byte, error) { return encode(parts, "    ") }
 

@@ -89,7 +89,15 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 		}
 		defer func() { err = errors.Join(err, built()) }()
 	}
-	t, err := openTree(ctx, opts.Build)
+	prepare := trust.PublishOptions{
+		KeysDir: opts.Keys, Passphrase: opts.Passphrase,
+		Root: root, Earlier: earlier, RootName: opts.Root, Expiry: opts.Expiry, Now: opts.Now,
+	}
+	before, err := publishedBefore(opts.Public, prepare)
+	if err != nil {
+		return nil, err
+	}
+	t, err := openTree(ctx, opts.Build, before)
 	if err != nil {
 		return nil, err
 	}
@@ -104,10 +112,8 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 		return nil, fmt.Errorf("publishing: %w", err)
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	publication, err := trust.Prepare(trust.PublishOptions{
-		Public: public, KeysDir: opts.Keys, Passphrase: opts.Passphrase,
-		Root: root, Earlier: earlier, RootName: opts.Root, Expiry: opts.Expiry, Now: opts.Now,
-	}, t.targets)
+	prepare.Public = public
+	publication, err := trust.Prepare(prepare, t.targets)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +129,21 @@ func Sign(ctx context.Context, opts SignOptions) (_ *Signed, err error) {
 		return nil, fmt.Errorf("publishing: %w", err)
 	}
 	return p.signed, nil
+}
+
+// publishedBefore are the targets of what is published already. What is published
+// meanwhile is not among them, and looked at once more.
+func publishedBefore(folder string, opts trust.PublishOptions) (_ map[string]trust.File, err error) {
+	if !exists(folder) {
+		return nil, nil
+	}
+	public, err := disk.Open(folder)
+	if err != nil {
+		return nil, fmt.Errorf("publishing: %w", err)
+	}
+	defer func() { err = errors.Join(err, public.Close()) }()
+	opts.Public = public
+	return trust.PublishedTargets(opts)
 }
 
 func (o *SignOptions) complete() error {

@@ -31,7 +31,8 @@ const (
 
 // tree is an unsigned catalogue whose every file was read and found right.
 type tree struct {
-	dir *disk.Dir
+	dir    *disk.Dir
+	before map[string]trust.File // targets that were signed, and so looked at, before
 
 	mu      sync.Mutex // guards what follows while recipes are read
 	recipes []*Recipe  // by name
@@ -43,8 +44,9 @@ type tree struct {
 // openTree reads a build's output and trusts nothing in it. The JSON files must
 // be the very bytes that Build writes for what is in them, every file that is
 // named by its hash must be that file and belong to a version, and nothing else
-// may be there.
-func openTree(ctx context.Context, name string) (_ *tree, err error) {
+// may be there. Of a recipe whose head was signed before, as it is, nothing can be
+// other than it was then but bytes that their hash betrays: it is hashed only.
+func openTree(ctx context.Context, name string, before map[string]trust.File) (_ *tree, err error) {
 	dir, err := disk.Open(name)
 	if err != nil {
 		return nil, fault.Hint(fmt.Errorf("opening the unsigned catalogue: %w", err), "galley catalogue build makes it")
@@ -54,7 +56,7 @@ func openTree(ctx context.Context, name string) (_ *tree, err error) {
 			_ = dir.Close()
 		}
 	}()
-	t := &tree{dir: dir, targets: map[string]trust.File{}, content: map[string]trust.File{}, legacy: map[string]json.RawMessage{}}
+	t := &tree{dir: dir, before: before, targets: map[string]trust.File{}, content: map[string]trust.File{}, legacy: map[string]json.RawMessage{}}
 	files, err := t.list()
 	if err != nil {
 		return nil, err
@@ -139,20 +141,22 @@ func (t *tree) readRecipe(name, of string) error {
 	if err != nil {
 		return err
 	}
-	r, err := decodeRecipe(of, data)
-	if err == nil {
-		err = written(r, "", data)
-	}
+	signed := t.before[name] == trust.File{Length: int64(len(data)), SHA256: hashOf(data)}
+	r, err := t.decodeHead(of, data, signed)
 	if err != nil {
 		return t.refuse(name, err)
 	}
 	entries := make([]*Entry, len(r.Versions))
 	for i, release := range r.Versions {
-		if entries[i], err = t.readVersion(r.Name, release); err != nil {
+		if entries[i], err = t.readVersion(r.Name, release, signed); err != nil {
 			return err
 		}
 	}
-	part, err := legacyPart(r, entries)
+	legacy := legacyPart
+	if signed {
+		legacy = legacyText
+	}
+	part, err := legacy(r, entries)
 	if err != nil {
 		return t.refuse(name, err)
 	}
@@ -160,6 +164,18 @@ func (t *tree) readRecipe(name, of string) error {
 	defer t.mu.Unlock()
 	t.recipes, t.legacy[r.Name] = append(t.recipes, r), part
 	return nil
+}
+
+func (t *tree) decodeHead(of string, data []byte, signed bool) (*Recipe, error) {
+	if signed {
+		var r Recipe
+		return &r, json.Unmarshal(data, &r)
+	}
+	r, err := decodeRecipe(of, data)
+	if err == nil {
+		err = written(r, "", data)
+	}
+	return r, err
 }
 
 var errNotWritten = errors.New("is not what galley catalogue build writes for what is in the tree")
@@ -174,23 +190,32 @@ func written(v any, indent string, data []byte) error {
 }
 
 // readVersion reads a version's entry and bundle.
-func (t *tree) readVersion(recipe string, release Release) (*Entry, error) {
+func (t *tree) readVersion(recipe string, release Release, signed bool) (*Entry, error) {
 	name := entryPath(release.Entry)
 	data, err := t.hashed(name, release.Entry, maxEntry)
 	if err != nil {
 		return nil, t.refuse(name, fmt.Errorf("%w; version %q of %q needs it", err, release.Version, recipe))
 	}
-	e, err := decodeEntry(recipe, release.Version, data)
-	if err == nil {
-		err = written(e, "", data)
-	}
+	e, err := t.decodeEntry(recipe, release.Version, data, signed)
 	if err != nil {
 		return nil, t.refuse(name, err)
 	}
-	if err := t.readBundle(e); err != nil {
+	if err := t.readBundle(e, signed); err != nil {
 		return nil, t.refuse(e.Bundle.Path(), fmt.Errorf("%w; version %q of %q needs it", err, e.Version, e.Recipe))
 	}
 	return e, nil
+}
+
+func (t *tree) decodeEntry(recipe, version string, data []byte, signed bool) (*Entry, error) {
+	if signed {
+		var e Entry
+		return &e, json.Unmarshal(data, &e)
+	}
+	e, err := decodeEntry(recipe, version, data)
+	if err == nil {
+		err = written(e, "", data)
+	}
+	return e, err
 }
 
 // hashed reads a file that is named by its hash.
@@ -212,9 +237,9 @@ func (t *tree) hashed(name, sha256 string, limit int64) ([]byte, error) {
 }
 
 // readBundle reads the bundle of an entry. Two versions may share one.
-func (t *tree) readBundle(e *Entry) error {
+func (t *tree) readBundle(e *Entry, signed bool) error {
 	data, err := t.hashed(e.Bundle.Path(), e.Bundle.SHA256, recipe.MaxBundleSize)
-	if err != nil {
+	if err != nil || signed {
 		return err
 	}
 	return checkWholeBundle(e, data)

@@ -54,6 +54,16 @@ type publishedFile struct {
 	data []byte
 }
 
+// PublishedTargets are the targets that are published, verified as Prepare does;
+// none before the first publication.
+func PublishedTargets(opts PublishOptions) (map[string]File, error) {
+	p, err := readPublished(opts)
+	if err != nil {
+		return nil, err
+	}
+	return p.targets, nil
+}
+
 // Prepare signs metadata for targets on top of what is published. Nothing is
 // written. Equal targets give a new timestamp and nothing else, until half of
 // the time that targets and snapshot are valid has passed: then they are signed
