@@ -261,7 +261,7 @@ const buildChildEnv = "GALLEY_TEST_BUILD"
 func TestBuildChild(t *testing.T) {
 	given := strings.Split(os.Getenv(buildChildEnv), "\n")
 	if len(given) != 3 {
-		t.Skip("the child of TestBuildKilledGoesOn")
+		return
 	}
 	w := &world{t: t, dir: given[0], registry: &localregistry.Registry{Addr: given[1]}}
 	w.again(config(gitRepo{t, given[2]}), func(o *BuildOptions) { o.Resolver = w.learning(0) })

@@ -302,6 +302,15 @@ func entryIn(t testing.TB, dir, name, version string) *Entry {
 	return e
 }
 
+// lacks skips a test for what this machine has not. CI has everything.
+func lacks(t testing.TB, reason string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+}
+
 func serve(t testing.TB, dir string) string {
 	t.Helper()
 	return serveHandler(t, http.FileServer(http.Dir(dir)))

@@ -312,7 +312,7 @@ func TestSignWithPassphrases(t *testing.T) {
 	for _, name := range []string{"root.pem", "targets.pem"} {
 		out, err := exec.Command("ssh-keygen", "-q", "-p", "-P", "", "-N", "box", "-f", filepath.Join(opts.Keys, name)).CombinedOutput()
 		if errors.Is(err, exec.ErrNotFound) {
-			t.Skip("ssh-keygen is not here")
+			lacks(t, "ssh-keygen is not here")
 		}
 		if err != nil {
 			t.Fatalf("ssh-keygen: %v\n%s", err, out)

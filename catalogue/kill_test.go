@@ -31,7 +31,7 @@ type childRun struct {
 func TestRunChild(t *testing.T) {
 	given := os.Getenv(runEnv)
 	if given == "" {
-		t.Skip("the child of other tests")
+		return
 	}
 	var run childRun
 	must(t, json.Unmarshal([]byte(given), &run))

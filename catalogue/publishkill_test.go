@@ -24,7 +24,7 @@ const killsEnv = "GALLEY_TEST_KILLS"
 func TestPublishChild(t *testing.T) {
 	given := os.Getenv(childEnv)
 	if given == "" {
-		t.Skip("the child of TestPublishKilled")
+		return
 	}
 	var options PublishOptions
 	must(t, json.Unmarshal([]byte(given), &options))

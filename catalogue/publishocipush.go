@@ -85,8 +85,8 @@ func (p *ociPublisher) recipeManifest(of string) (*registry.ArtifactManifest, er
 		return nil, err
 	}
 	found := map[string]bool{trust.HashedName(recipePath(of), hashOf(head)): true}
-	for todo := [][]byte{head}; len(todo) > 0; todo = todo[1:] {
-		for _, name := range p.src.namedIn(todo[0]) {
+	for queue := [][]byte{head}; len(queue) > 0; queue = queue[1:] {
+		for _, name := range p.src.namedIn(queue[0]) {
 			if found[name] {
 				continue
 			}
@@ -98,7 +98,7 @@ func (p *ociPublisher) recipeManifest(of string) (*registry.ArtifactManifest, er
 			if err != nil {
 				return nil, err
 			}
-			todo = append(todo, data)
+			queue = append(queue, data)
 		}
 	}
 	m := &registry.ArtifactManifest{Type: ociRecipeType}
