@@ -81,10 +81,8 @@ func (b *builder) readVersion(ctx context.Context, s *builtSource, v source.Vers
 	}
 	c := &candidate{entry: newEntry(s.source.Name, v, r), readme: r.Readme}
 	c.entry.Signer = signer
-	if !s.unjudged {
-		if c.entry.Lint, err = b.lint(ctx, s.source, r, past); err != nil {
-			return nil, err
-		}
+	if c.entry.Lint, err = b.lint(ctx, s.source, r, past); err != nil {
+		return nil, err
 	}
 	if c.images, err = imagesOf(ctx, r, &s.merged); err != nil {
 		return nil, refuse(RefusedFiles, err)

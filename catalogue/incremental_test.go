@@ -143,6 +143,9 @@ func TestBuildRemovedTag(t *testing.T) {
 	if newest := head.Newest(); newest.Version != "1.0.0+1.0" {
 		t.Errorf("newest is %s", newest.Version)
 	}
+	if newest := sourceReport(t, report, "web").Newest(); newest != "1.0.0+1.0" {
+		t.Errorf("the report's newest is %q", newest)
+	}
 	recipes := snapshotOf(t, w.path("build"))[recipesName]
 	if strings.Contains(recipes, "1.1.0+1.1") {
 		t.Error("recipes.json offers a withdrawn version")

@@ -72,10 +72,10 @@ func NewKey(opts NewKeyOptions) (*MadeKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := makeKeysDir(opts.Dir); opts.File == "" && err != nil {
-		return nil, err
-	}
 	if opts.File == "" {
+		if err := makeKeysDir(opts.Dir); err != nil {
+			return nil, err
+		}
 		if opts.File, err = freeKeyFile(opts.Dir, opts.Role); err != nil {
 			return nil, err
 		}

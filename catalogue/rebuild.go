@@ -153,7 +153,7 @@ func (r *rebuilder) version(ctx context.Context, e *Entry, release Release, out 
 	v, past, tagged := r.find(e, out)
 	// The gate was the publisher's when it was built; what is compared is what the
 	// linter found.
-	s := &builtSource{source: r.source, unjudged: e.Lint.RuleSet != r.ruleSet}
+	s := &builtSource{source: r.source}
 	s.source.Gate = GateOff
 	c, err := r.readVersion(ctx, s, v, past)
 	switch {
@@ -173,7 +173,7 @@ func (r *rebuilder) version(ctx context.Context, e *Entry, release Release, out 
 		r.signer(ctx, v, &cmpr)
 	}
 	cmpr.bundle(ctx, r.from, c.bundle)
-	if s.unjudged {
+	if c.entry.Lint.RuleSet != e.Lint.RuleSet { // of the rules that ran, not of all there are
 		out.Notes = append(out.Notes, fmt.Sprintf("lint: judged by another rule set (%s)", e.Lint.RuleSet))
 	} else {
 		cmpr.lint()

@@ -40,6 +40,12 @@ func TestRebuildEqual(t *testing.T) {
 	if len(r.Entries) != 1 || r.Equal != 1 {
 		t.Errorf("%+v", r)
 	}
+	// A rule that is off by default is none of the verdict's.
+	off := lint.Rule{ID: "T009", Name: "off", Summary: "off", Severity: lint.Warning, Off: true, Check: warnRule.Check}
+	r = w.rebuild(config(w.web, w.proxy), append([]lint.Rule{off}, testRules...), "web@1.1.0+1.1")
+	if r.Equal != 1 || len(r.Entries[0].Notes) != 0 {
+		t.Errorf("%+v", r)
+	}
 	// The rules changed: their verdict says nothing.
 	r = w.rebuild(config(w.web, w.proxy), []lint.Rule{refuseRule}, "web")
 	if r.Equal != 2 || !strings.HasPrefix(r.Entries[0].Notes[0], "lint: judged by another rule set") {

@@ -56,6 +56,16 @@ type SourceReport struct {
 	Seconds float64 `json:"seconds"` // until its files were read and linted
 }
 
+// Newest is the newest published version that is not withdrawn, "" without one.
+func (s SourceReport) Newest() string {
+	for _, version := range slices.Backward(s.Published) {
+		if !slices.ContainsFunc(s.Withdrawn, func(w Withdrawn) bool { return w.Version == version }) {
+			return version
+		}
+	}
+	return ""
+}
+
 // ListReport is a list of sources that could not be read, or what one names and no
 // recipe comes of.
 type ListReport struct {

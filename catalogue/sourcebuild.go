@@ -26,7 +26,6 @@ type builtSource struct {
 
 	candidates []*candidate // until it is finished
 	finished   bool
-	unjudged   bool // no verdict is wanted
 
 	repository string // Recipe.Repository
 	listing    *source.Listing

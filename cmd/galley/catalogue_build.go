@@ -118,11 +118,9 @@ func isFile(name string) bool {
 func (s *streams) printReport(r *catalogue.Report) error {
 	var rows [][]string
 	for _, source := range r.Sources {
-		newest := "none"
-		if n := len(source.Published); n > 0 {
-			newest = source.Published[n-1]
-		}
-		rows = append(rows, []string{source.Name, fmt.Sprint(len(source.Published)), fmt.Sprint(len(source.Refused)), newest})
+		rows = append(rows, []string{
+			source.Name, fmt.Sprint(len(source.Published)), fmt.Sprint(len(source.Refused)), cmp.Or(source.Newest(), "none"),
+		})
 	}
 	if err := s.table([]string{"RECIPE", "PUBLISHED", "REFUSED", "NEWEST"}, rows); err != nil {
 		return err
