@@ -9,6 +9,7 @@ import (
 
 	"github.com/galley-coop/galley/internal/fault"
 	"github.com/galley-coop/galley/lint"
+	"github.com/galley-coop/galley/recipe"
 	"github.com/galley-coop/galley/recipe/source"
 )
 
@@ -188,6 +189,7 @@ func (r *rebuilder) find(e *Entry, out *Rebuilt) (v source.Version, past history
 		Name: e.Version, Tag: e.Tag, Commit: e.Commit, Annotated: true,
 		Date: e.Date, Tagger: source.Person{Name: e.Tagger}, Message: e.Message,
 	}
+	v.Parsed, _ = recipe.ParseVersion(e.Version) // its reader did
 	note := "the tag is gone"
 	past.loads = &loads{repo: r.repo}
 	for _, now := range r.versions {

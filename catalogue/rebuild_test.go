@@ -63,6 +63,14 @@ func TestRebuildFromTheCommit(t *testing.T) {
 	w.web.write("compose.yml", compose("1.2"))
 	w.web.commit()
 	w.web.git("tag", "-f", "-a", "-m", "again", "1.1.0+1.1")
+	// Rules are shown a version that its tag does not stand for any more like others.
+	spy := lint.Rule{ID: "T010", Name: "spy", Summary: "looks", Severity: lint.Info, Check: func(p *lint.Pass) {
+		versions, err := p.World.History.Versions(p.Context)
+		if err != nil || versions[len(versions)-1].Parsed.App == "" {
+			t.Errorf("the version that is judged is %+v, %v", versions[len(versions)-1], err)
+		}
+	}}
+	w.rebuild(config(w.web), append([]lint.Rule{spy}, testRules...), "web")
 	r := w.rebuild(config(w.web), testRules, "web")
 	if r.Equal != 2 {
 		t.Fatalf("%+v", r)
