@@ -243,7 +243,7 @@ func TestFaultSHA256Repository(t *testing.T) {
 	r.annotate("1.0.0+1.0")
 	both(t, r, func(t *testing.T, location string) {
 		for what, open := range map[string]func() error{
-			"Refs": func() error { _, err := Refs(t.Context(), location, Options{}); return err },
+			"Refs": func() error { _, err := tagsOf(t.Context(), location, Options{}); return err },
 			"Open": func() error { _, err := Open(t.Context(), location, Options{CacheDir: t.TempDir()}); return err },
 		} {
 			err := open()

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/cgi"
@@ -166,4 +167,13 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// tagsOf are the tags of a listing.
+func tagsOf(ctx context.Context, location string, opts Options) (map[string]PeeledTag, error) {
+	l, err := List(ctx, location, opts)
+	if err != nil {
+		return nil, err
+	}
+	return l.Tags, nil
 }

@@ -69,20 +69,6 @@ func List(ctx context.Context, location string, opts Options) (*Listing, error) 
 	return l, nil
 }
 
-// Refs are the Tags of List.
-func Refs(ctx context.Context, location string, opts Options) (map[string]PeeledTag, error) {
-	l, err := List(ctx, location, opts)
-	if err != nil {
-		return nil, err
-	}
-	return l.Tags, nil
-}
-
-// Remote is Refs without options.
-func Remote(ctx context.Context, location string) (map[string]PeeledTag, error) {
-	return Refs(ctx, location, Options{})
-}
-
 // Open opens the repository with what was listed, as Open does otherwise. A
 // remote one whose mirror is as listed costs no request, a changed one over http
 // a single one: for the objects. A local repository is read as it stands now.

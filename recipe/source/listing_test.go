@@ -16,7 +16,7 @@ import (
 
 func refsOf(t testing.TB, location string) map[string]PeeledTag {
 	t.Helper()
-	tags, err := Refs(t.Context(), location, Options{})
+	tags, err := tagsOf(t.Context(), location, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,14 +125,14 @@ func TestRefsOfWhatIsNoRepository(t *testing.T) {
 		future:                                "extension",
 		broken("packed-refs", "garbage\n"):    "packed",
 	} {
-		_, err := Refs(t.Context(), location, Options{})
+		_, err := tagsOf(t.Context(), location, Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error = %v, want one with %q", location, err, want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Refs(ctx, r.dir, Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := tagsOf(ctx, r.dir, Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want canceled", err)
 	}
 }
@@ -298,7 +298,7 @@ func TestTokenIsThePasswordAndStaysHidden(t *testing.T) {
 		t.Errorf("versions = %s of %s", got, opened.Source())
 	}
 	reject.Store(true)
-	if _, err := Refs(t.Context(), url, opts); !errors.Is(err, ErrAuthentication) || strings.Contains(err.Error(), "t0ken") {
+	if _, err := tagsOf(t.Context(), url, opts); !errors.Is(err, ErrAuthentication) || strings.Contains(err.Error(), "t0ken") {
 		t.Errorf("error = %v", err)
 	}
 }

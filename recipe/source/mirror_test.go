@@ -248,7 +248,7 @@ func TestRemoteListsPeeledTags(t *testing.T) {
 	}
 	r.git("pack-refs", "--all")
 	for _, location := range []string{url, r.dir} {
-		tags, err := Remote(t.Context(), location)
+		tags, err := tagsOf(t.Context(), location, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,7 @@ import (
 	"github.com/galley-coop/galley/internal/fault"
 )
 
-// DefaultTimeout bounds the network part of Open and Remote. A large recipe
+// DefaultTimeout bounds the network part of Open and List. A large recipe
 // repository (74 MB, 303 tags) is cloned in about 3 s.
 const DefaultTimeout = 5 * time.Minute
 

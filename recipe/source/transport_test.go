@@ -131,7 +131,7 @@ func TestServersThatAreNoUse(t *testing.T) {
 			if err != nil && (strings.Contains(err.Error(), "\n") || len(err.Error()) > 500) {
 				t.Errorf("error is not one short line: %q", err)
 			}
-			if _, err := Remote(t.Context(), c.url); err == nil {
+			if _, err := tagsOf(t.Context(), c.url, Options{}); err == nil {
 				t.Error("Remote gave no error")
 			}
 		})
