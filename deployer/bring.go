@@ -83,8 +83,8 @@ func (d *deploy) apply(ctx context.Context) error {
 }
 
 func (d *deploy) applyService(ctx context.Context, change Change) error {
-	spec := d.desired.Stack.Services[change.Name].Spec
 	standing := d.before.Services[change.Name]
+	spec := d.desired.spec(change.Name, standing.Spec)
 	want := Expectation{Prior: startOf(standing.Update), Known: d.known, Restarts: change.Restarts, Monitor: monitorOf(spec), Job: isJob(spec)}
 	id := standing.ID
 	var err error
@@ -102,7 +102,11 @@ func (d *deploy) applyService(ctx context.Context, change Change) error {
 	default:
 		// What the plan leaves alone stays as it is stored, or tasks would be
 		// replaced that it promised not to touch.
-		err = d.updateService(ctx, standing, nextSpec(spec, standing.Spec, d.before.Names(), d.before.API))
+		next := nextSpec(spec, standing.Spec, d.before.Names(), d.before.API)
+		if d.desired.Restart[change.Name] {
+			next.TaskTemplate.ForceUpdate++
+		}
+		err = d.updateService(ctx, standing, next)
 	}
 	if err != nil {
 		return err

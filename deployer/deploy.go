@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -26,7 +27,22 @@ type DeployOptions struct {
 	Hurry, Abort context.Context
 	// Catalogue is what the entry was read from, for the history.
 	Catalogue CatalogueMark
+	// Operation is what the operator asked for; "" is OpDeploy.
+	Operation Operation
+	// OnFailure is what becomes of a stack whose deploy failed; "" is PutBack.
+	OnFailure OnFailure
 }
+
+// OnFailure is what becomes of a stack whose deploy failed.
+type OnFailure string
+
+// What a failed deploy may leave. A first deploy that is put back is removed.
+const (
+	PutBack OnFailure = "put-back"
+	// Leave keeps what was written, for a human to look at; the journal stays, and
+	// the next deploy starts from it.
+	Leave OnFailure = "leave"
+)
 
 // deploy is one deploy on its way.
 type deploy struct {
@@ -65,7 +81,7 @@ func (e *Engine) Deploy(ctx context.Context, desired *Desired, shown *Plan, opti
 }
 
 func (e *Engine) deploy(ctx context.Context, desired *Desired, shown *Plan, options DeployOptions) (Outcome, error) {
-	lock, takeover, err := e.Lock(ctx, desired.Stack.Name, "deploy of "+desired.Recipe+" "+desired.Version)
+	lock, takeover, err := e.Lock(ctx, desired.Stack.Name, string(cmp.Or(options.Operation, OpDeploy))+" of "+desired.Recipe+" "+desired.Version)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -165,6 +181,11 @@ func (d *deploy) restore(ctx context.Context, outcome *Outcome) {
 		outcome.State = StatePrevious // nothing was written: it never left
 		return
 	}
+	if d.options.OnFailure == Leave {
+		d.say("put back", "%s: %s; the stack is left as it is", outcome.Verdict, outcome.Reason)
+		outcome.State = StateMixed
+		return
+	}
 	d.say("put back", "%s: %s; putting the stack back", outcome.Verdict, outcome.Reason)
 	// A short patience is for what is new. What is given up here stays broken, and
 	// who cannot wait has Hurry.
@@ -201,9 +222,9 @@ func (d *deploy) record(o Outcome) Record {
 		}
 	}
 	return Record{
-		When: d.started.UTC().Truncate(time.Second), By: operator(), Recipe: d.desired.Recipe, From: d.plan.From, To: d.desired.Version,
+		When: d.started.UTC().Truncate(time.Second), By: operator(), Operation: cmp.Or(d.options.Operation, OpDeploy), Recipe: d.desired.Recipe, From: d.plan.From, To: d.desired.Version,
 		Entry: d.desired.EntryDigest, Catalogue: d.options.Catalogue, Verdict: o.Verdict, State: o.State, Reason: o.Reason,
-		Changed: changed, Duration: o.Duration,
+		Changed: changed, Plan: strings.TrimSpace(d.plan.summary()), Unverified: d.desired.Unverified, Duration: o.Duration,
 	}
 }
 

@@ -30,6 +30,14 @@ type Input struct {
 // its file in the catalogue. It stands on the service that carries the clients' labels.
 const LabelEntry = "galley.entry"
 
+// LabelUnverified says on the same service why nobody vouches for what runs; it is
+// not there when somebody does.
+const LabelUnverified = "galley.unverified"
+
+// LabelScale keeps, on a service that an operator scaled, the number of replicas
+// that deploys leave it at.
+const LabelScale = "galley.scale"
+
 // LabelImage is where docker keeps the image as the compose file writes it.
 const LabelImage = "com.docker.stack.image"
 
@@ -55,6 +63,13 @@ type Desired struct {
 	DependsOn map[string][]string
 	// Timeout is how long the recipe allows for converging, 0 when it does not say.
 	Timeout time.Duration
+	// Unverified are the reasons why nobody vouches for this stack, one line each:
+	// a work tree, an image that the entry does not name. The stack carries them as
+	// LabelUnverified and the history keeps them; none for a verified entry.
+	Unverified []string
+	// Restart are the services, by full name, whose tasks are to be replaced even
+	// when nothing of them changes.
+	Restart map[string]bool
 	// Warnings are what swarm ignores and what looks like a mistake, one line each.
 	Warnings []string
 
@@ -250,6 +265,9 @@ func (d *Desired) mark() {
 	labels[clientLabel(d.Stack.Name, "version")] = d.Version
 	labels[clientLabel(d.Stack.Name, "chaos")] = "false"
 	labels[LabelEntry] = d.EntryDigest
+	if len(d.Unverified) > 0 {
+		labels[LabelUnverified] = strings.Join(d.Unverified, "; ")
+	}
 	key := clientLabel(d.Stack.Name, "timeout")
 	text, ok := labels[key]
 	if !ok || text == "" {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -252,14 +253,22 @@ func sameVolume(a, b volume.CreateOptions) bool {
 func (p *planner) services() []Change {
 	var changes []Change
 	for _, name := range deployOrder(slices.Collect(maps.Keys(p.desired.Stack.Services)), p.desired.DependsOn) {
-		want := p.desired.Stack.Services[name].Spec
 		have, ok := p.current.Services[name]
+		want := p.desired.spec(name, have.Spec)
+		if kept := want.Labels[LabelScale]; kept != p.desired.Stack.Services[name].Spec.Labels[LabelScale] {
+			p.warnings = append(p.warnings, fmt.Sprintf("service %s stays at %s replicas, as an operator scaled it; the recipe says %d",
+				name, kept, slotsOf(swarm.Service{Spec: p.desired.Stack.Services[name].Spec})))
+		}
 		if !ok {
 			image := Field{Path: imagePath, New: p.mask.text(want.TaskTemplate.ContainerSpec.Image)}
 			changes = append(changes, Change{Kind: "service", Name: name, Action: Create, Fields: []Field{image}, Restarts: true})
 			continue
 		}
-		changes = append(changes, serviceChange(name, have.Spec, want, p.names, p.current.API, &p.mask))
+		change := serviceChange(name, have.Spec, want, p.names, p.current.API, &p.mask)
+		if p.desired.Restart[name] {
+			change.restart(have.Spec)
+		}
+		changes = append(changes, change)
 	}
 	return changes
 }
@@ -283,6 +292,19 @@ func serviceChange(name string, have, want swarm.ServiceSpec, names Names, api s
 	})
 	return change
 }
+
+// restart makes of any change one that replaces the service's tasks.
+func (c *Change) restart(have swarm.ServiceSpec) {
+	if c.Restarts {
+		return
+	}
+	n := have.TaskTemplate.ForceUpdate
+	c.Action, c.Restarts = Update, true
+	c.Fields = append(c.Fields, Field{Path: restartPath, Old: strconv.FormatUint(n, 10), New: strconv.FormatUint(n+1, 10)})
+}
+
+// restartPath is swarm's counter of restarts that were asked for.
+const restartPath = "TaskTemplate.ForceUpdate"
 
 func modeName(m swarm.ServiceMode) string {
 	switch {

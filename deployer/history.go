@@ -20,7 +20,8 @@ const keptRecords = 20
 type Record struct {
 	Number    int           `json:"number"` // ascending, from 1
 	When      time.Time     `json:"when"`
-	By        string        `json:"by"`
+	By        string        `json:"by"` // user@host
+	Operation Operation     `json:"operation"`
 	Recipe    string        `json:"recipe"`
 	From      string        `json:"from"`
 	To        string        `json:"to"`
@@ -30,7 +31,11 @@ type Record struct {
 	State     StateAfter    `json:"state"`
 	Reason    string        `json:"reason"`
 	Changed   int           `json:"changed"` // objects that the plan touched
-	Duration  time.Duration `json:"duration_ns"`
+	Plan      string        `json:"plan"`    // the plan's summary, one line
+	// Unverified are the reasons why nobody vouches for what was deployed; none
+	// for an entry of a verified catalogue.
+	Unverified []string      `json:"unverified,omitempty"`
+	Duration   time.Duration `json:"duration_ns"`
 }
 
 // CatalogueMark is the catalogue a deploy was made from. Its versions are what
@@ -46,6 +51,22 @@ type CatalogueMark struct {
 	TimestampSigners string `json:"timestamp_signers,omitempty"`
 	SnapshotSigners  string `json:"snapshot_signers,omitempty"`
 }
+
+// Operation is what was done to a stack, for the lock and the history.
+type Operation string
+
+// The operations. An empty one, in records of old, is a deploy.
+const (
+	OpDeploy   Operation = "deploy"
+	OpUpgrade  Operation = "upgrade"
+	OpRollback Operation = "rollback"
+	OpRestart  Operation = "restart"
+	OpScale    Operation = "scale"
+	OpRotate   Operation = "rotate"
+	OpUndeploy Operation = "undeploy"
+	OpAdopt    Operation = "adopt"
+	OpUnlock   Operation = "unlock"
+)
 
 // labelNumber orders history records without reading their bodies.
 const labelNumber = "galley.number"

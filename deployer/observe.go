@@ -40,7 +40,9 @@ func (e *Engine) observe(ctx context.Context, desired *Desired, written bool) (O
 	if err != nil {
 		return o, err
 	}
-	plan, err := NewPlan(desired, current)
+	done := *desired
+	done.Restart = nil // it is over
+	plan, err := NewPlan(&done, current)
 	if err != nil {
 		return o, err
 	}

@@ -21,14 +21,29 @@ type appCmd struct {
 
 	CatalogueChange bool `help:"Take an app's recipe from another catalogue than the one that it was deployed from."`
 
-	New      appNewCmd      `cmd:"" help:"Make a new app: write its env file."`
-	Ls       appLsCmd       `cmd:"" help:"List the apps."`
-	Secret   appSecretCmd   `cmd:"" help:"Make, insert, list and remove an app's secrets."`
+	appMakeCmds   `embed:"" group:"Set up:"`
+	appDeployCmds `embed:"" group:"Change what runs:"`
+	appLookCmds   `embed:"" group:"Look:"`
+}
+
+// appMakeCmds are about an app's files and secrets.
+type appMakeCmds struct {
+	New    appNewCmd    `cmd:"" help:"Make a new app: write its env file."`
+	Ls     appLsCmd     `cmd:"" help:"List the apps."`
+	Secret appSecretCmd `cmd:"" help:"Make, insert, list and remove an app's secrets."`
+}
+
+// appDeployCmds change what runs, under the stack's lock.
+type appDeployCmds struct {
 	Plan     appPlanCmd     `cmd:"" help:"Show what a deploy would change. Exits with 1 when something would."`
 	Deploy   appDeployCmd   `cmd:"" help:"Deploy a version from the verified catalogue."`
-	Status   appStatusCmd   `cmd:"" help:"Show what runs."`
-	Verify   appVerifyCmd   `cmd:"" help:"Compare what runs with the catalogue's entry."`
 	Undeploy appUndeployCmd `cmd:"" help:"Take an app off its server; volumes and secrets stay."`
+}
+
+// appLookCmds change nothing.
+type appLookCmds struct {
+	Status appStatusCmd `cmd:"" help:"Show what runs."`
+	Verify appVerifyCmd `cmd:"" help:"Compare what runs with the catalogue's entry."`
 }
 
 // oneApp is how commands name an app.
