@@ -137,13 +137,15 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 }
 
 func (c *appDeployCmd) deploy(ctx context.Context, s *streams, signals *signals, w *wanted, engine *deployer.Engine, plan *deployer.Plan) error {
+	report, shown := s.watchDeploy()
 	outcome, err := engine.Deploy(ctx, w.desired, plan, deployer.DeployOptions{
 		Limits:      deployer.Limits{Converge: c.Timeout, Pull: c.PullTimeout},
 		Credentials: credentials,
-		Report:      s.showEvent,
+		Report:      report,
 		Hurry:       signals.hurry, Abort: signals.abort,
 		Catalogue: w.mark(),
 	})
+	shown()
 	if err != nil {
 		return err
 	}
@@ -155,7 +157,7 @@ func (c *appDeployCmd) deploy(ctx context.Context, s *streams, signals *signals,
 		}
 	}
 	if s.json {
-		if err := s.printJSON(outcome); err != nil {
+		if err := s.printLine(outcomeDocument{"outcome", outcome}); err != nil {
 			return err
 		}
 		if good {
@@ -164,18 +166,6 @@ func (c *appDeployCmd) deploy(ctx context.Context, s *streams, signals *signals,
 		return answered{kind}
 	}
 	return s.printOutcome(w, outcome)
-}
-
-// showEvent prints one line of progress; machines get the outcome alone.
-func (s *streams) showEvent(e deployer.Event) {
-	if s.json {
-		return
-	}
-	if e.Service == "" {
-		s.notef("%6.1fs  %-8s  %s\n", e.Elapsed.Seconds(), e.Stage, oneLine(e.Message))
-		return
-	}
-	s.notef("%6.1fs  %-8s  %s: %s, %d of %d\n", e.Elapsed.Seconds(), e.Stage, e.Service, e.Phase, e.Running, e.Slots)
 }
 
 func (s *streams) printOutcome(w *wanted, o deployer.Outcome) error {

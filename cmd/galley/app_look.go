@@ -144,7 +144,11 @@ func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps
 			return err
 		}
 	}
-	left, err := engine.Undeploy(ctx, app.Stack, s.showEvent)
+	left, err := engine.Undeploy(ctx, app.Stack, func(e deployer.Event) {
+		if !s.json {
+			s.eventLine(e)
+		}
+	})
 	if err != nil {
 		return err
 	}
