@@ -123,58 +123,38 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 	if err := app.CanRecord(); err != nil {
 		return err
 	}
-	if !s.json {
-		if err := plan.Render(s.out, deployer.RenderOptions{Color: s.colour}); err != nil {
-			return err
-		}
-	}
-	if !plan.Empty() && !c.Yes {
-		if err := s.confirm(ctx, "Deploy this?", "--yes", grammar.NoInput); err != nil {
-			return err
-		}
+	if err := s.agree(ctx, plan, "Deploy this?", c.Yes || plan.Empty(), grammar.NoInput); err != nil {
+		return err
 	}
 	return c.deploy(ctx, s, signals, w, engine, plan)
 }
 
 func (c *appDeployCmd) deploy(ctx context.Context, s *streams, signals *signals, w *wanted, engine *deployer.Engine, plan *deployer.Plan) error {
-	report, shown := s.watchDeploy()
-	outcome, err := engine.Deploy(ctx, w.desired, plan, deployer.DeployOptions{
+	options := deployer.DeployOptions{
 		Limits:      deployer.Limits{Converge: c.Timeout, Pull: c.PullTimeout},
 		Credentials: credentials,
-		Report:      report,
 		Hurry:       signals.hurry, Abort: signals.abort,
 		Catalogue: w.mark(),
-	})
-	shown()
-	if err != nil {
-		return err
 	}
-	kind, good := outcome.Kind()
-	if good {
-		if err := w.app.Record(w.entry.Version); err != nil {
-			err = fault.Wrap(fault.Left, fmt.Errorf("the app runs %s, but its env file could not be written: %w", w.entry.Version, err))
-			return fault.Hint(err, "write TYPE=%s:%s into %s", w.app.Recipe, w.entry.Version, w.app.Path)
-		}
-	}
-	if s.json {
-		if err := s.printLine(outcomeDocument{"outcome", outcome}); err != nil {
-			return err
-		}
-		if good {
-			return nil
-		}
-		return answered{kind}
-	}
-	return s.printOutcome(w, outcome)
+	return s.carryOut(ctx, engine, w.app, w.desired, plan, options, w.record)
 }
 
-func (s *streams) printOutcome(w *wanted, o deployer.Outcome) error {
+// record writes the version that runs into the env file.
+func (w *wanted) record() error {
+	if err := w.app.Record(w.entry.Version); err != nil {
+		err = fault.Wrap(fault.Left, fmt.Errorf("the app runs %s, but its env file could not be written: %w", w.entry.Version, err))
+		return fault.Hint(err, "write TYPE=%s:%s into %s", w.app.Recipe, w.entry.Version, w.app.Path)
+	}
+	return nil
+}
+
+func (s *streams) printOutcome(app deployer.App, desired *deployer.Desired, o deployer.Outcome) error {
 	for _, dropped := range o.Dropped {
 		s.notef("galley: warning: the engine did not store %s\n", dropped)
 	}
 	kind, good := o.Kind()
 	if good {
-		s.printf("%s: %s %s in %s; %s\n", w.app.Domain, w.app.Recipe, w.entry.Version, o.Duration.Round(100*time.Millisecond), verified(o))
+		s.printf("%s: %s %s in %s; %s\n", app.Domain, desired.Recipe, desired.Version, o.Duration.Round(100*time.Millisecond), verified(o))
 		return nil
 	}
 	for _, f := range o.Failures {
@@ -189,14 +169,17 @@ func (s *streams) printOutcome(w *wanted, o deployer.Outcome) error {
 			s.notef("  | %s\n", oneLine(line))
 		}
 	}
-	err := fault.New(kind, "%s: %s: %s", w.app.Domain, o.Verdict, o.Reason)
+	err := fault.New(kind, "%s: %s: %s", app.Domain, o.Verdict, o.Reason)
 	if o.State == deployer.StatePrevious {
 		return fault.Hint(err, "the stack is back where it was; volumes keep what the new version wrote")
 	}
-	return fault.Hint(err, "the stack is %s; galley app status %s shows it, and the next deploy starts from the journal", o.State, w.app.Domain)
+	return fault.Hint(err, "the stack is %s; galley app status %s shows it, and the next deploy starts from the journal", o.State, app.Domain)
 }
 
 func verified(o deployer.Outcome) string {
+	if o.Observed+o.Requested == 0 { // nothing runs, or no entry speaks for what stands
+		return "converged"
+	}
 	if o.Requested == 0 {
 		return fmt.Sprintf("converged, %s verified", count(o.Observed, "container"))
 	}
