@@ -72,6 +72,9 @@ type Desired struct {
 	Restart map[string]bool
 	// Warnings are what swarm ignores and what looks like a mistake, one line each.
 	Warnings []string
+	// Notes are release notes that a plan may show: those in the bundle, and for
+	// a way back those of the version that is left.
+	Notes []recipe.Note
 
 	mask masker
 }
@@ -99,8 +102,8 @@ func NewDesired(ctx context.Context, in Input) (*Desired, error) {
 		Stack: converted.stack, Domain: in.App.Domain, Recipe: in.App.Recipe, Version: in.Entry.Version, EntryDigest: digest,
 		Secrets:   secretSpecs(model.project, in.App, in.Recipe.Sample),
 		Images:    map[string]catalogue.Image{},
-		DependsOn: converted.dependsOn,
-		Warnings:  append(unsetWarnings(in.App, in.Recipe), converted.warnings...),
+		DependsOn: converted.dependsOn, Notes: in.Recipe.Notes,
+		Warnings: append(unsetWarnings(in.App, in.Recipe), converted.warnings...),
 	}
 	for name, value := range model.env {
 		d.mask.learn(name, value)

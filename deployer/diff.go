@@ -34,6 +34,7 @@ func NewPlan(desired *Desired, current *Stack) (*Plan, error) {
 		Changes:  []Change{},
 		Warnings: append(slices.Clone(desired.Warnings), droppedWarnings(desired.Stack, current.API)...),
 	}
+	plan.Notes = notes(desired.Notes, plan.From, plan.To)
 	p.checkRecipe()
 	networks, unwanted := p.networks()
 	plan.Changes = slices.Concat(networks, p.configs(), p.secrets(), p.volumes(), p.services(), p.removals(), unwanted)
@@ -89,14 +90,20 @@ func (p *planner) learn() {
 }
 
 // deployed is what a client's label on the current services says.
-func (p *planner) deployed(what string) string {
-	for _, name := range slices.Sorted(maps.Keys(p.current.Services)) {
-		if value := p.current.Services[name].Spec.Labels[clientLabel(p.current.Name, what)]; value != "" {
+func (p *planner) deployed(what string) string { return p.current.deployed(what) }
+
+func (s *Stack) deployed(what string) string {
+	for _, name := range slices.Sorted(maps.Keys(s.Services)) {
+		if value := s.Services[name].Spec.Labels[clientLabel(s.Name, what)]; value != "" {
 			return value
 		}
 	}
 	return ""
 }
+
+// Version is the recipe's version that a current stack was deployed from, as its
+// labels say; "" when they do not.
+func (s *Stack) Version() string { return s.deployed("version") }
 
 func (p *planner) checkRecipe() {
 	if len(p.current.Services) == 0 {

@@ -22,6 +22,30 @@ type Plan struct {
 	// Warnings are what the operator should know: unset variables, what the
 	// engine would ignore, an entry that is not vetted.
 	Warnings []string `json:"warnings"`
+	// Notes are the release notes of the versions between From and To, the oldest
+	// first. Going back they are those of the versions that are left.
+	Notes []Note `json:"notes"`
+}
+
+// Note is the release notes of one version that a plan passes.
+type Note struct {
+	Version string `json:"version"`
+	Text    string `json:"text"` // as its maintainer wrote it
+	// Irreversible says that the notes say that the version cannot be rolled back.
+	Irreversible bool `json:"irreversible"`
+	// Leaving says that the plan goes back, and leaves this version.
+	Leaving bool `json:"leaving"`
+}
+
+// Irreversible are the versions whose notes say that they cannot be rolled back.
+func (p *Plan) Irreversible() []string {
+	versions := []string{}
+	for _, n := range p.Notes {
+		if n.Irreversible {
+			versions = append(versions, n.Version)
+		}
+	}
+	return versions
 }
 
 // Change is what happens to one object.

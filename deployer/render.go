@@ -43,6 +43,7 @@ func (p *Plan) Render(w io.Writer, options RenderOptions) error {
 			c.render(&out, width, options)
 		}
 	}
+	renderNotes(&out, p.Notes)
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(&out, "  ! %s\n", printable(warning))
 	}

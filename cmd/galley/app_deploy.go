@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/galley-coop/galley/deployer"
 	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/recipe"
 	"github.com/galley-coop/galley/registry"
 )
 
@@ -66,7 +68,45 @@ func (w *wanted) plan(ctx context.Context, engine *deployer.Engine) (*deployer.P
 	if err != nil {
 		return nil, err
 	}
+	w.leaving(ctx, current.Version())
 	return deployer.NewPlan(w.desired, current)
+}
+
+// leaving reads the release notes of the version that a way back leaves: the
+// bundle of the older one cannot have them. Without them the plan warns.
+func (w *wanted) leaving(ctx context.Context, from string) {
+	left, err := recipe.ParseVersion(from)
+	if err != nil || w.client == nil {
+		return
+	}
+	if next, err := recipe.ParseVersion(w.entry.Version); err != nil || left.Compare(next) <= 0 {
+		return
+	}
+	notes, err := w.notesOf(ctx, from)
+	if err != nil {
+		w.desired.Warnings = append(w.desired.Warnings, fmt.Sprintf("the release notes of %s, which is left, cannot be read: %s", from, oneLine(err.Error())))
+	}
+	for _, note := range notes {
+		if !slices.ContainsFunc(w.desired.Notes, func(n recipe.Note) bool { return n.Version == note.Version }) {
+			w.desired.Notes = append(w.desired.Notes, note)
+		}
+	}
+}
+
+func (w *wanted) notesOf(ctx context.Context, version string) ([]recipe.Note, error) {
+	_, entry, err := w.client.Entry(ctx, w.app.Recipe, version)
+	if err != nil {
+		return nil, err
+	}
+	files, err := w.client.Bundle(ctx, entry)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := recipe.Load(files, recipe.Options{Compose: entry.Compose})
+	if err != nil {
+		return nil, err
+	}
+	return loaded.Notes, nil
 }
 
 type appDeployCmd struct {
