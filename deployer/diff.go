@@ -39,6 +39,10 @@ func NewPlan(desired *Desired, current *Stack) (*Plan, error) {
 	networks, unwanted := p.networks()
 	plan.Changes = slices.Concat(networks, p.configs(), p.secrets(), p.volumes(), p.services(), p.removals(), unwanted)
 	plan.Warnings = append(plan.Warnings, p.warnings...)
+	for i := range plan.Changes {
+		c := &plan.Changes[i]
+		c.Downtime.Expected = cmp.Or(c.Downtime.Expected, NoDowntime)
+	}
 	if plan.Warnings == nil {
 		plan.Warnings = []string{}
 	}
@@ -262,9 +266,9 @@ func (p *planner) services() []Change {
 	for _, name := range deployOrder(slices.Collect(maps.Keys(p.desired.Stack.Services)), p.desired.DependsOn) {
 		have, ok := p.current.Services[name]
 		want := p.desired.spec(name, have.Spec)
-		if kept := want.Labels[LabelScale]; kept != p.desired.Stack.Services[name].Spec.Labels[LabelScale] {
-			p.warnings = append(p.warnings, fmt.Sprintf("service %s stays at %s replicas, as an operator scaled it; the recipe says %d",
-				name, kept, slotsOf(swarm.Service{Spec: p.desired.Stack.Services[name].Spec})))
+		scaled := p.scaledByHand(name, want)
+		if scaled != nil {
+			p.warnings = append(p.warnings, fmt.Sprintf("service %s stays at %d replicas, as an operator scaled it; the recipe says %d", name, scaled.Replicas, scaled.Recipe))
 		}
 		if !ok {
 			image := Field{Path: imagePath, New: p.mask.text(want.TaskTemplate.ContainerSpec.Image)}
@@ -275,6 +279,8 @@ func (p *planner) services() []Change {
 		if p.desired.Restart[name] {
 			change.restart(have.Spec)
 		}
+		change.Scaled = scaled
+		p.interruption(&change, have.Spec, want)
 		changes = append(changes, change)
 	}
 	return changes
@@ -329,7 +335,9 @@ func (p *planner) removals() []Change {
 	var changes []Change
 	for _, name := range slices.Sorted(maps.Keys(p.current.Services)) {
 		if _, ok := p.desired.Stack.Services[name]; !ok {
-			changes = append(changes, Change{Kind: "service", Name: name, Action: Remove, Fields: []Field{}})
+			gone := Change{Kind: "service", Name: name, Action: Remove, Fields: []Field{}}
+			gone.Downtime = gone.downtime(p.current.Services[name].Spec, swarm.ServiceSpec{})
+			changes = append(changes, gone)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.current.Configs)) {

@@ -59,6 +59,11 @@ type Change struct {
 	// Replace says that the service must be deleted and made anew, because swarm
 	// refuses to change a service's mode.
 	Replace bool `json:"replace"`
+	// Downtime says whether the change interrupts the service.
+	Downtime Downtime `json:"downtime"`
+	// Scaled is set when replicas that an operator set are kept, and the recipe
+	// says another number.
+	Scaled *Scaled `json:"scaled,omitempty"`
 }
 
 // Field is one field of a spec that changes. Values of secret-looking fields

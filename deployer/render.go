@@ -72,9 +72,11 @@ func (c Change) note() string {
 	case c.Kind != "service" || c.Action != Update:
 		return ""
 	case c.Replace:
-		return "is deleted and made anew"
+		return c.Downtime.String()
 	case c.Restarts:
-		return "restarts"
+		return "restarts; " + c.Downtime.String()
+	case c.Downtime.Expected != NoDowntime:
+		return c.Downtime.String()
 	}
 	return "does not restart"
 }
@@ -90,6 +92,9 @@ func (c Change) render(out *strings.Builder, width int, options RenderOptions) {
 	pathWidth := 0
 	for _, f := range fields {
 		pathWidth = max(pathWidth, utf8.RuneCountInString(fieldName(f.Path)))
+	}
+	if c.Scaled != nil {
+		fmt.Fprintf(out, "      replicas stay at %s\n", c.Scaled)
 	}
 	for _, f := range fields {
 		name := printable(fieldName(f.Path))
