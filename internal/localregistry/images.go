@@ -36,6 +36,21 @@ func BinaryImage(binary []byte, platform string, cfg func(*v1.Config)) (v1.Image
 	return oneLayer(BinaryPath[1:], 0o755, binary, platform, config)
 }
 
+// ShellImage is an image with busybox, a static binary, and a link to it for each
+// applet in /bin: enough of a system for scripts, httpd and wget.
+func ShellImage(busybox []byte, platform string, applets []string, cfg func(*v1.Config)) (v1.Image, error) {
+	config := v1.Config{Env: []string{"PATH=/bin"}, Cmd: []string{"sh"}, WorkingDir: "/"}
+	if cfg != nil {
+		cfg(&config)
+	}
+	files := []*tar.Header{{Typeflag: tar.TypeReg, Name: "bin/busybox", Mode: 0o755, Size: int64(len(busybox))}}
+	for _, applet := range applets {
+		files = append(files, &tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + applet, Linkname: "busybox", Mode: 0o777})
+	}
+	files = append(files, &tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777})
+	return fromLayer(files, busybox, platform, config)
+}
+
 // TinyImage is an image of a few hundred bytes whose only file holds seed:
 // another seed, another digest. No platform means linux/amd64; with one it is a
 // v1.Image, with several a v1.ImageIndex.
@@ -85,11 +100,17 @@ func Attested(idx v1.ImageIndex, seed string) (v1.ImageIndex, error) {
 }
 
 func oneLayer(path string, mode int64, content []byte, platform string, config v1.Config) (v1.Image, error) {
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: path, Mode: mode, Size: int64(len(content))}
+	return fromLayer([]*tar.Header{header}, content, platform, config)
+}
+
+// fromLayer is an image of one layer, in which content is what the first file holds.
+func fromLayer(files []*tar.Header, content []byte, platform string, config v1.Config) (v1.Image, error) {
 	p, err := v1.ParsePlatform(platform)
 	if err != nil || p.OS == "" || p.Architecture == "" {
 		return nil, fmt.Errorf("making an image: platform %q, expected os/architecture", platform)
 	}
-	layer, err := fileLayer(path, mode, content)
+	layer, err := layerOf(files, content)
 	if err != nil {
 		return nil, fmt.Errorf("making an image: %w", err)
 	}
@@ -110,19 +131,20 @@ func oneLayer(path string, mode int64, content []byte, platform string, config v
 	return img, nil
 }
 
-// fileLayer is a layer with one file in it.
-func fileLayer(path string, mode int64, content []byte) (v1.Layer, error) {
+func layerOf(files []*tar.Header, content []byte) (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	header := &tar.Header{
-		Typeflag: tar.TypeReg, Name: path, Mode: mode, Size: int64(len(content)),
-		ModTime: epoch, Format: tar.FormatUSTAR,
-	}
-	if err := w.WriteHeader(header); err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(content); err != nil {
-		return nil, err
+	for i, header := range files {
+		header.ModTime, header.Format = epoch, tar.FormatUSTAR
+		if err := w.WriteHeader(header); err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			continue
+		}
+		if _, err := w.Write(content); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
