@@ -27,6 +27,9 @@ type DeployOptions struct {
 	Hurry, Abort context.Context
 	// Catalogue is what the entry was read from, for the history.
 	Catalogue CatalogueMark
+	// World is what a saved plan was made from, nil for a plan that was made just
+	// now: a stack that moved since is refused.
+	World World
 	// Operation is what the operator asked for; "" is OpDeploy.
 	Operation Operation
 	// OnFailure is what becomes of a stack whose deploy failed; "" is PutBack.
@@ -113,11 +116,16 @@ func (d *deploy) prepareFrom(ctx context.Context, e *Engine, lock *Lock, shown *
 	if d.before, err = e.Current(ctx, d.desired.Stack.Name, d.desired.Stack); err != nil {
 		return err
 	}
+	if w := d.options.World; w != nil {
+		if says := w.differences(WorldOf(d.desired, d.before)); len(says) > 0 {
+			return outdated(says)
+		}
+	}
 	if d.plan, err = NewPlan(d.desired, d.before); err != nil {
 		return err
 	}
 	if shown != nil && !samePlan(shown, d.plan) {
-		err := fault.New(fault.Unavailable, "stack %q changed since the plan was made", d.desired.Stack.Name)
+		err := fault.New(fault.Unavailable, "stack %q changed since the plan was made: %s", d.desired.Stack.Name, strings.Join(differentChanges(shown, d.plan), ", "))
 		return fault.Hint(err, "run it again, and look at the new plan")
 	}
 	if d.known, err = e.taskIDs(ctx, d.before); err != nil {

@@ -35,6 +35,8 @@ type Engine struct {
 	// NodeID is the node the connection ends at: the only one whose containers
 	// can be looked into.
 	NodeID string
+	// Cluster is the swarm's ID.
+	Cluster string
 	// Architecture is the node's, as the engine names it ("x86_64").
 	Architecture string
 
@@ -73,7 +75,11 @@ func open(ctx context.Context, server, where string, options []client.Opt) (*Eng
 		err = fmt.Errorf("the engine of server %q at %s is no swarm manager (swarm is %s)", server, where, swarmState(info.Swarm))
 		return nil, fault.Hint(err, "docker swarm init on that machine makes it one; for a worker, name a manager")
 	}
-	return &Engine{Server: server, NodeID: info.Swarm.NodeID, Architecture: info.Architecture, api: api}, nil
+	e := &Engine{Server: server, NodeID: info.Swarm.NodeID, Architecture: info.Architecture, api: api}
+	if c := info.Swarm.Cluster; c != nil {
+		e.Cluster = c.ID
+	}
+	return e, nil
 }
 
 // Close ends the connection.

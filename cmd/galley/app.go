@@ -105,8 +105,9 @@ type wanted struct {
 	client      *catalogue.Client
 	entry       *catalogue.Entry
 	desired     *deployer.Desired
-	fingerprint string // by which the swarm knows the catalogue, "" for this machine's
-	change      bool   // the catalogue may be another one than the stack's
+	standing    *deployer.Stack // what the last plan was made against
+	fingerprint string          // by which the swarm knows the catalogue, "" for this machine's
+	change      bool            // the catalogue may be another one than the stack's
 	// withdrawn is why the version is not for new deploys, nil when it is.
 	withdrawn *catalogue.Withdrawal
 }

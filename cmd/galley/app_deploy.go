@@ -15,15 +15,19 @@ import (
 type appPlanCmd struct {
 	oneApp  `embed:""`
 	Version string `arg:"" optional:"" help:"The version to plan for (default: the one in the env file, else the newest)."`
-	Fresh   bool   `help:"Plan for an empty server, and ask none: external networks and secrets are taken to exist."`
+	Fresh   bool   `help:"Plan for an empty server, and ask none: external networks and secrets are taken to exist." xor:"where"`
+	Out     string `help:"Save the plan in a file, for deploy --plan." placeholder:"FILE" xor:"where"`
 }
 
 func (appPlanCmd) Help() string {
 	return `Examples:
   galley app plan stats.example.org
   galley app plan stats.example.org 1.3.0+5.2.0
+  galley app plan stats.example.org --out stats.plan
 
-Nothing is changed. Exit code 0: nothing to do. 1: a deploy would change something.`
+Nothing is changed. A plan that was saved with --out is deployed by galley app
+deploy --plan as long as everything is as it was; what a plan masks is masked in
+the file. Exit code 0: nothing to do. 1: a deploy would change something.`
 }
 
 // Run shows the plan.
@@ -60,7 +64,18 @@ func (c *appPlanCmd) plan(ctx context.Context, w *wanted) (*deployer.Plan, error
 		return nil, err
 	}
 	defer engine.Close()
-	return w.plan(ctx, engine)
+	plan, err := w.plan(ctx, engine)
+	if err != nil || c.Out == "" {
+		return plan, err
+	}
+	return plan, deployer.WriteSavedPlan(c.Out, w.save(engine, plan))
+}
+
+// save is the plan with all that it was made from.
+func (w *wanted) save(engine *deployer.Engine, plan *deployer.Plan) *deployer.SavedPlan {
+	saved := engine.Save(w.app, w.desired, w.standing, plan)
+	saved.Galley, saved.Catalogue = buildVersion(), w.mark()
+	return saved
 }
 
 func (w *wanted) plan(ctx context.Context, engine *deployer.Engine) (*deployer.Plan, error) {
@@ -68,6 +83,7 @@ func (w *wanted) plan(ctx context.Context, engine *deployer.Engine) (*deployer.P
 	if err != nil {
 		return nil, err
 	}
+	w.standing = current
 	w.leaving(ctx, current.Version())
 	return deployer.NewPlan(w.desired, current)
 }
@@ -115,6 +131,7 @@ type appDeployCmd struct {
 	Yes           bool          `short:"y" help:"Deploy without asking."`
 	Timeout       time.Duration `help:"How long services may take to converge, pulling aside (default: the recipe's, else 5m)." placeholder:"5m"`
 	PullTimeout   time.Duration `help:"How long pulling images may take (default 10m)." placeholder:"10m"`
+	Plan          string        `help:"Deploy what galley app plan --out saved, and only if everything is still as it was." placeholder:"FILE"`
 	AllowUnvetted bool          `help:"Deploy an entry that the publisher's lint gate did not vet."`
 
 	AllowWithdrawn bool `help:"Deploy a version that was yanked, or whose tag was removed."`
@@ -124,6 +141,7 @@ func (appDeployCmd) Help() string {
 	return `Examples:
   galley app deploy stats.example.org
   galley app deploy stats.example.org 1.3.0+5.2.0 --yes
+  galley app deploy stats.example.org --plan stats.plan
 
 The entry and every file come from the verified catalogue; every image is pinned
 to the entry's digest. All services are watched until they run, and what runs is
@@ -137,6 +155,10 @@ anything was changed.`
 // Run plans, asks, deploys, and records the version in the env file.
 func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, grammar *cli, apps *appCmd) error {
 	app, err := apps.find(c.oneApp)
+	if err != nil {
+		return err
+	}
+	saved, err := c.savedPlan()
 	if err != nil {
 		return err
 	}
@@ -157,6 +179,11 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 	if err != nil {
 		return err
 	}
+	if saved != nil {
+		if err := saved.Check(w.save(engine, plan)); err != nil {
+			return err
+		}
+	}
 	if err := w.refuseWithdrawn(plan); err != nil && !c.AllowWithdrawn {
 		return err
 	}
@@ -169,12 +196,34 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 	return c.deploy(ctx, s, signals, w, engine, plan)
 }
 
+// savedPlan reads the plan to go by, nil for none. Its version is the one to
+// deploy; the rest is only compared.
+func (c *appDeployCmd) savedPlan() (*deployer.SavedPlan, error) {
+	if c.Plan == "" {
+		return nil, nil
+	}
+	saved, err := deployer.ReadSavedPlan(c.Plan)
+	if err != nil {
+		return nil, err
+	}
+	if c.Version != "" && c.Version != saved.Version {
+		return nil, fault.New(fault.Usage, "the plan in %q is for version %q, not %q", c.Plan, saved.Version, c.Version)
+	}
+	c.Version = saved.Version
+	return saved, nil
+}
+
 func (c *appDeployCmd) deploy(ctx context.Context, s *streams, signals *signals, w *wanted, engine *deployer.Engine, plan *deployer.Plan) error {
+	var world deployer.World
+	if c.Plan != "" {
+		world = deployer.WorldOf(w.desired, w.standing)
+	}
 	options := deployer.DeployOptions{
 		Limits:      deployer.Limits{Converge: c.Timeout, Pull: c.PullTimeout},
 		Credentials: credentials,
 		Hurry:       signals.hurry, Abort: signals.abort,
 		Catalogue: w.mark(),
+		World:     world,
 	}
 	return s.carryOut(ctx, engine, w.app, w.desired, plan, options, w.record)
 }
