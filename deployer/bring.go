@@ -44,10 +44,11 @@ func (d *deploy) bring(ctx context.Context) Outcome {
 	case len(observed.Problems) > 0:
 		return d.ended(ctx, Unverified, observed.Problems[0])
 	}
-	return Outcome{
-		Verdict: Converged, State: StateNew, Failures: []Failure{}, Dropped: observed.Dropped,
-		Observed: observed.Containers, Requested: observed.Requested,
-	}
+	d.after = observed.current
+	outcome := newOutcome(Converged, StateNew, "")
+	outcome.Dropped, outcome.Observed, outcome.Requested = observed.Dropped, observed.Containers, observed.Requested
+	outcome.UnusedSecrets = unusedSecrets(d.desired, d.after)
+	return outcome
 }
 
 // ended is an outcome before the put-back. A cancelled context makes any
@@ -56,7 +57,7 @@ func (d *deploy) ended(ctx context.Context, verdict Verdict, reason string) Outc
 	if ctx.Err() != nil {
 		verdict, reason = Stopped, "interrupted by the user"
 	}
-	return Outcome{Verdict: verdict, State: StateUnknown, Reason: oneLine(reason), Failures: []Failure{}, Dropped: []string{}}
+	return newOutcome(verdict, StateUnknown, reason)
 }
 
 // apply makes the plan's writes: networks, configs, then all services at once

@@ -29,6 +29,7 @@ type converter struct {
 
 	out       *Stack
 	dependsOn map[string][]string
+	derived   []string                   // full names of configs that the compose file does not name
 	used      map[string]map[string]bool // kind → compose keys that services use
 	warnings  []string
 	problems  []string
@@ -39,6 +40,7 @@ type converter struct {
 type conversion struct {
 	stack     *Stack
 	dependsOn map[string][]string
+	derived   []string
 	warnings  []string
 }
 
@@ -69,7 +71,7 @@ func convert(project *types.Project, stack string, env map[string]string, files 
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	return &conversion{stack: c.out, dependsOn: c.dependsOn, warnings: slices.Compact(c.warnings)}, nil
+	return &conversion{stack: c.out, dependsOn: c.dependsOn, derived: c.derived, warnings: slices.Compact(c.warnings)}, nil
 }
 
 func (c *converter) warn(format string, args ...any) {

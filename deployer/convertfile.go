@@ -90,6 +90,10 @@ func (c *converter) config(service, key string) (full string, ok bool) {
 	config := Config{External: bool(object.External), Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: full}}}
 	if !config.External {
 		config.Spec.Labels = c.labels(object.Labels)
+		config.Spec.Labels[labelConfig] = key
+		if object.Name == "" {
+			c.derived = append(c.derived, full)
+		}
 		config.Spec.Data = c.configData(key, types.FileObjectConfig(object))
 		if object.TemplateDriver != "" {
 			config.Spec.Templating = &swarm.Driver{Name: object.TemplateDriver}

@@ -110,7 +110,7 @@ func (e *Engine) readConfigs(ctx context.Context, s, wanted *Stack) error {
 	add := func(args filters.Args) error {
 		configs, err := e.api.ConfigList(ctx, swarm.ConfigListOptions{Filters: args})
 		for _, c := range configs {
-			s.Configs[c.Spec.Name] = Config{Spec: c.Spec, ID: c.ID, External: c.Spec.Labels[NamespaceLabel] != s.Name}
+			s.Configs[c.Spec.Name] = Config{Spec: c.Spec, ID: c.ID, Created: c.CreatedAt, External: c.Spec.Labels[NamespaceLabel] != s.Name}
 		}
 		return err
 	}

@@ -53,6 +53,7 @@ type deploy struct {
 	desired *Desired
 	plan    *Plan
 	before  *Stack
+	after   *Stack // what stood when it was verified
 	journal *Journal
 	// resumed says that the journal is of an earlier deploy, which did not end.
 	resumed bool
@@ -121,6 +122,7 @@ func (d *deploy) prepareFrom(ctx context.Context, e *Engine, lock *Lock, shown *
 			return outdated(says)
 		}
 	}
+	d.desired = d.desired.against(d.before)
 	if d.plan, err = NewPlan(d.desired, d.before); err != nil {
 		return err
 	}
@@ -163,14 +165,36 @@ func (d *deploy) run(ctx context.Context, journalID string) (Outcome, error) {
 	outcome.Duration = time.Since(d.started)
 	outcome.hide(&d.desired.mask)
 	if err := d.engine.remember(after, d.stack, d.record(outcome)); err != nil {
-		d.say("record", "the history could not be written: %v", err)
+		d.warn(&outcome, "the history could not be written: %v", err)
 	}
-	if outcome.State == StateNew || outcome.State == StatePrevious {
-		if err := d.engine.removeRecord(after, journalID); err != nil {
-			d.say("record", "the journal could not be removed: %v", err)
-		}
-	}
+	d.close(after, journalID, &outcome)
 	return outcome, nil
+}
+
+// close removes the journal of a stack that is new or back, and of a new one
+// what nothing needs any more. What fails here is no part of the verdict.
+func (d *deploy) close(ctx context.Context, journalID string, outcome *Outcome) {
+	if outcome.State != StateNew && outcome.State != StatePrevious {
+		return
+	}
+	if err := d.engine.removeRecord(ctx, journalID); err != nil {
+		d.warn(outcome, "the journal could not be removed: %v", err)
+		return
+	}
+	if outcome.State != StateNew || d.after == nil {
+		return
+	}
+	var err error
+	if outcome.Pruned, err = d.prune(ctx, d.after); err != nil {
+		d.warn(outcome, "old configs could not be removed: %v", err)
+	}
+}
+
+// warn tells what went wrong beside the verdict.
+func (d *deploy) warn(outcome *Outcome, format string, args ...any) {
+	text := oneLine(fmt.Sprintf(format, args...))
+	outcome.Warnings = append(outcome.Warnings, text)
+	d.say("warning", "%s", text)
 }
 
 // untilAbort is a context that ctrl-C does not end, but Abort does.

@@ -76,7 +76,10 @@ type Desired struct {
 	// a way back those of the version that is left.
 	Notes []recipe.Note
 
-	mask masker
+	// derived are the configs without a name of their own, by the name they have as
+	// long as it is free.
+	derived []string
+	mask    masker
 }
 
 // NewDesired makes the stack that an app wants at an entry's version. It reads
@@ -102,7 +105,7 @@ func NewDesired(ctx context.Context, in Input) (*Desired, error) {
 		Stack: converted.stack, Domain: in.App.Domain, Recipe: in.App.Recipe, Version: in.Entry.Version, EntryDigest: digest,
 		Secrets:   secretSpecs(model.project, in.App, in.Recipe.Sample),
 		Images:    map[string]catalogue.Image{},
-		DependsOn: converted.dependsOn, Notes: in.Recipe.Notes,
+		DependsOn: converted.dependsOn, derived: converted.derived, Notes: in.Recipe.Notes,
 		Warnings: append(unsetWarnings(in.App, in.Recipe), converted.warnings...),
 	}
 	for name, value := range model.env {

@@ -27,6 +27,7 @@ func NewPlan(desired *Desired, current *Stack) (*Plan, error) {
 	if current == nil {
 		current = &Stack{Name: desired.Stack.Name}
 	}
+	desired = desired.against(current)
 	p := planner{desired: desired, current: current, names: current.Names(), mask: desired.mask.clone()}
 	p.learn()
 	plan := &Plan{
@@ -34,6 +35,7 @@ func NewPlan(desired *Desired, current *Stack) (*Plan, error) {
 		Changes:  []Change{},
 		Warnings: append(slices.Clone(desired.Warnings), droppedWarnings(desired.Stack, current.API)...),
 	}
+	plan.UnusedSecrets = unusedSecrets(desired, current)
 	plan.Notes = notes(desired.Notes, plan.From, plan.To)
 	p.checkRecipe()
 	networks, unwanted := p.networks()
@@ -186,14 +188,23 @@ func (p *planner) configs() []Change {
 		case !ok:
 			changes = append(changes, Change{Kind: "config", Name: name, Action: Create, Fields: []Field{}})
 		case !sameConfig(want.Spec, have.Spec):
-			p.block("the recipe must raise the config's version in abra.sh; tell its maintainer",
-				"config %q exists with other content; the recipe changed it without a new version", name)
+			p.block(p.configHint(name), "config %q exists with other content; the recipe changed it without a new version", name)
 			changes = append(changes, p.changedConfig(name, want.Spec, have.Spec))
 		default:
 			changes = append(changes, Change{Kind: "config", Name: name, Action: Keep, Fields: []Field{}})
 		}
 	}
 	return changes
+}
+
+// configHint is the way out of a config that changed under its name, for who
+// maintains the recipe and for who runs it.
+func (p *planner) configHint(name string) string {
+	way := "galley app undeploy " + p.desired.Domain + " and deploy it again, which makes the config anew while volumes and secrets stay"
+	if !usesConfig(p.current, name) {
+		way = "remove the old one, which no service of the stack uses, with: docker config rm " + name
+	}
+	return "its maintainer raises the config's version in abra.sh and releases that; its operator stays with the version that runs until then, or may " + way
 }
 
 // sameConfig compares what a config does; labels do nothing.

@@ -24,6 +24,8 @@ type Observed struct {
 	// Dropped are wanted fields that the engine did not store: it is older than
 	// the recipe expects.
 	Dropped []string `json:"dropped"`
+
+	current *Stack // what was compared
 }
 
 // Observe compares three things that must agree: the wanted stack, the specs
@@ -40,6 +42,8 @@ func (e *Engine) observe(ctx context.Context, desired *Desired, written bool) (O
 	if err != nil {
 		return o, err
 	}
+	o.current = current
+	desired = desired.against(current)
 	done := *desired
 	done.Restart = nil // it is over
 	plan, err := NewPlan(&done, current)

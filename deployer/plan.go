@@ -22,6 +22,9 @@ type Plan struct {
 	// Warnings are what the operator should know: unset variables, what the
 	// engine would ignore, an entry that is not vetted.
 	Warnings []string `json:"warnings"`
+	// UnusedSecrets are secrets of the stack that nothing names any more. They stay:
+	// their values cannot be had again.
+	UnusedSecrets []string `json:"unused_secrets"`
 	// Notes are the release notes of the versions between From and To, the oldest
 	// first. Going back they are those of the versions that are left.
 	Notes []Note `json:"notes"`

@@ -47,6 +47,9 @@ func (p *Plan) Render(w io.Writer, options RenderOptions) error {
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(&out, "  ! %s\n", printable(warning))
 	}
+	if len(p.UnusedSecrets) > 0 {
+		fmt.Fprintf(&out, "  secrets that nothing uses: %s\n", printable(strings.Join(p.UnusedSecrets, ", ")))
+	}
 	out.WriteString(p.summary())
 	_, err := io.WriteString(w, out.String())
 	return err

@@ -9,6 +9,8 @@
 package deployer
 
 import (
+	"time"
+
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/volume"
@@ -59,6 +61,8 @@ type Config struct {
 	Spec     swarm.ConfigSpec
 	External bool
 	ID       string
+	// Created is when the swarm made it, zero when wanted.
+	Created time.Time `json:"-"`
 }
 
 // Secret is a swarm secret by its name. Its value is never held here: recipes

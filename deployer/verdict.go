@@ -41,9 +41,23 @@ type Outcome struct {
 	Dropped []string `json:"dropped"`
 	// Observed counts the containers whose image was compared, Requested those
 	// on nodes that cannot be asked.
-	Observed  int           `json:"observed"`
-	Requested int           `json:"requested"`
-	Duration  time.Duration `json:"duration_ns"`
+	Observed  int `json:"observed"`
+	Requested int `json:"requested"`
+	// Pruned are old versions of the stack's configs that were removed.
+	Pruned []string `json:"pruned"`
+	// UnusedSecrets are secrets of the stack that nothing names any more; they stay.
+	UnusedSecrets []string `json:"unused_secrets"`
+	// Warnings are what went wrong beside the verdict, one line each.
+	Warnings []string      `json:"warnings"`
+	Duration time.Duration `json:"duration_ns"`
+}
+
+// newOutcome is an outcome whose lists are lists.
+func newOutcome(verdict Verdict, state StateAfter, reason string) Outcome {
+	return Outcome{
+		Verdict: verdict, State: state, Reason: oneLine(reason), Failures: []Failure{}, Dropped: []string{},
+		Pruned: []string{}, UnusedSecrets: []string{}, Warnings: []string{},
+	}
 }
 
 // Failure is one service's part in a verdict: the failing task's own words.
