@@ -10,7 +10,9 @@ import (
 )
 
 // unnamed is the test recipe with a config that has no name of its own.
-func unnamed(version string) string { return compose(version, `, name: "${STACK_NAME}_conf_${CONF_VERSION}"`, "") }
+func unnamed(version string) string {
+	return compose(version, `, name: "${STACK_NAME}_conf_${CONF_VERSION}"`, "")
+}
 
 // addConfig makes a config of the stack by hand.
 func (r *rig) addConfig(name, data string) string {
