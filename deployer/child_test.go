@@ -3,6 +3,7 @@ package deployer
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,16 @@ const (
 	childHost     = "GALLEY_TEST_CHILD_HOST"
 	childRegistry = "GALLEY_TEST_CHILD_REGISTRY"
 	childDomain   = "GALLEY_TEST_CHILD_DOMAIN"
+	childTask     = "GALLEY_TEST_CHILD_TASK"
+	childMarker   = "GALLEY_TEST_CHILD_MARKER"
+)
+
+// What a child does until it is killed: it watches an update that does not end,
+// or hangs in the middle of a put-back, when the old specs are written and the
+// old update policies are not.
+const (
+	childWatches  = "watch"
+	childPutsBack = "put back"
 )
 
 // slowVersion is a version whose tasks take long to be healthy.
@@ -44,6 +55,14 @@ func TestChildDeploys(t *testing.T) {
 	}
 	domain := os.Getenv(childDomain)
 	r := &rig{Engine: e, t: t, lab: l, domain: domain, stack: StackName(domain), images: l.images}
+	if os.Getenv(childTask) == childPutsBack {
+		sick := withNetwork(twoServices(compose("2", "MODE: serve", "MODE: exit1"), "serve"))
+		o := r.deploy(r.desired("2.0.0+2", sick, "CONF_VERSION", "v2"), r.once(childPutsBack, func() {
+			_ = os.WriteFile(os.Getenv(childMarker), nil, 0o600)
+			<-t.Context().Done()
+		}))
+		t.Fatalf("nobody killed it: %+v", o)
+	}
 	o := r.deploy(r.desired("2.0.0+2", slowVersion("2"), "CONF_VERSION", "v2"), func(o *DeployOptions) { o.Limits.Converge = time.Hour })
 	t.Fatalf("nobody killed it: %+v", o)
 }
@@ -52,13 +71,24 @@ func TestChildDeploys(t *testing.T) {
 // kills it.
 func (r *rig) killDeploying() {
 	r.t.Helper()
+	r.killChild(childWatches, "the child's update", func(string) bool {
+		spec, _, _ := r.service("app")
+		return strings.Contains(spec.TaskTemplate.ContainerSpec.Image, "/app:2@")
+	})
+}
+
+// killChild lets a child do its task until is says so, and kills it. The child
+// may write the marker file that is gets.
+func (r *rig) killChild(task, what string, is func(marker string) bool) {
+	r.t.Helper()
+	marker := filepath.Join(r.t.TempDir(), "marker")
 	binary, err := os.Executable()
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	child := exec.Command(binary, "-test.run=^TestChildDeploys$", "-test.timeout=5m")
 	// A child that is killed removes no temporary folder: they are in one of ours.
-	child.Env = append(os.Environ(), "TMPDIR="+r.t.TempDir(), childHost+"="+r.lab.host, childRegistry+"="+r.lab.registry.Addr, childDomain+"="+r.domain)
+	child.Env = append(os.Environ(), "TMPDIR="+r.t.TempDir(), childHost+"="+r.lab.host, childRegistry+"="+r.lab.registry.Addr, childDomain+"="+r.domain, childTask+"="+task, childMarker+"="+marker)
 	var said strings.Builder
 	child.Stdout, child.Stderr = &said, &said
 	if err := child.Start(); err != nil {
@@ -66,14 +96,13 @@ func (r *rig) killDeploying() {
 	}
 	ended := make(chan struct{})
 	go func() { _ = child.Wait(); close(ended) }()
-	r.eventually("the child's update", func() bool {
+	r.eventually(what, func() bool {
 		select {
 		case <-ended:
 			r.t.Fatalf("the child ended by itself: %s", said.String())
 		default:
 		}
-		spec, _, _ := r.service("app")
-		return strings.Contains(spec.TaskTemplate.ContainerSpec.Image, "/app:2@")
+		return is(marker)
 	})
 	if err := child.Process.Kill(); err != nil {
 		r.t.Fatal(err)

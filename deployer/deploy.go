@@ -62,6 +62,7 @@ type deploy struct {
 	started time.Time
 	clock   time.Duration
 	unwell  []string
+	warned  []string // what went wrong before the first write
 	known   map[string]bool
 	want    map[string]Expectation
 	names   map[string]string
@@ -106,6 +107,10 @@ func (e *Engine) deploy(ctx context.Context, desired *Desired, shown *Plan, opti
 		return Outcome{}, err
 	}
 	d.journal, d.resumed = journal, resumed
+	if journal.Partial {
+		d.warned = append(d.warned, "the stack's configs do not fit into the journal: one that is removed meanwhile could not be made again")
+		d.say("warning", "%s", d.warned[0])
+	}
 	if resumed {
 		d.say("apply", "an earlier deploy of %s to %s by %s did not end; what stood before it is what would be put back", journal.Recipe, journal.To, journal.By)
 	}
@@ -163,6 +168,7 @@ func (d *deploy) run(ctx context.Context, journalID string) (Outcome, error) {
 		d.restore(after, &outcome)
 	}
 	outcome.Duration = time.Since(d.started)
+	outcome.Warnings = append(d.warned, outcome.Warnings...)
 	outcome.hide(&d.desired.mask)
 	if err := d.engine.remember(after, d.stack, d.record(outcome)); err != nil {
 		d.warn(&outcome, "the history could not be written: %v", err)
@@ -224,7 +230,7 @@ func (d *deploy) restore(ctx context.Context, outcome *Outcome) {
 	limits := Limits{Converge: max(d.limits.Converge, DefaultConverge), Pull: max(d.limits.Pull, DefaultPull)}
 	b := &backer{
 		writer: d.writer, journal: d.journal, whole: d.resumed,
-		hurry: d.options.Hurry, limits: limits, report: d.options.Report,
+		hurry: d.options.Hurry, limits: limits, report: d.options.Report, started: d.started,
 	}
 	err := b.putBack(ctx)
 	outcome.State = stateAfter(ctx, err)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/galley-coop/galley/internal/fault"
@@ -32,6 +33,14 @@ type Journal struct {
 	// beside them is taken away again.
 	Networks []string `json:"networks"`
 	Configs  []string `json:"configs"`
+	// ConfigSpecs and NetworkOptions are what the specs' own configs and networks
+	// were made from, by name, for one that is removed before the stack is back.
+	// NetworkNames are the names behind the IDs in specs.
+	ConfigSpecs    map[string]swarm.ConfigSpec      `json:"config_specs,omitempty"`
+	NetworkOptions map[string]network.CreateOptions `json:"network_options,omitempty"`
+	NetworkNames   map[string]string                `json:"network_names,omitempty"`
+	// Partial says that the configs' contents did not fit: names stand alone.
+	Partial bool `json:"partial,omitempty"`
 	// Unwell are the services that did not run all their tasks then. They are
 	// put back like the others; that they run is not waited for.
 	Unwell []string `json:"unwell"`
@@ -60,7 +69,84 @@ func newJournal(current *Stack, plan *Plan, unwell []string) *Journal {
 	}
 	slices.Sort(j.Networks)
 	slices.Sort(j.Configs)
+	j.keepObjects(current)
 	return j
+}
+
+// keepObjects copies what the specs name and the stack made itself.
+func (j *Journal) keepObjects(current *Stack) {
+	j.ConfigSpecs, j.NetworkOptions, j.NetworkNames = map[string]swarm.ConfigSpec{}, map[string]network.CreateOptions{}, map[string]string{}
+	names := current.Names()
+	for _, spec := range j.Services {
+		for _, n := range spec.TaskTemplate.Networks {
+			name, ok := names.Networks[n.Target]
+			if !ok {
+				continue
+			}
+			j.NetworkNames[n.Target] = name
+			if n := current.Networks[name]; !n.External {
+				j.NetworkOptions[name] = remade(n.Options)
+			}
+		}
+		for _, name := range j.configNames(spec) {
+			if c, ok := current.Configs[name]; ok && !c.External {
+				j.ConfigSpecs[name] = c.Spec
+			}
+		}
+	}
+}
+
+// remade are the options that make a network as it was.
+func remade(n network.CreateOptions) network.CreateOptions {
+	c := canonicalNetwork(n, n)
+	c.Scope, c.IPAM = n.Scope, n.IPAM
+	if n.IPAM != nil && len(n.IPAM.Config) == 0 {
+		c.IPAM = nil
+	}
+	return c
+}
+
+func (j *Journal) configNames(spec swarm.ServiceSpec) []string {
+	var names []string
+	if c := spec.TaskTemplate.ContainerSpec; c != nil {
+		for _, r := range c.Configs {
+			names = append(names, r.ConfigName)
+		}
+	}
+	return names
+}
+
+func (j *Journal) networkNames(spec swarm.ServiceSpec) []string {
+	var names []string
+	for _, n := range spec.TaskTemplate.Networks {
+		if name := j.NetworkNames[n.Target]; name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// networkIDs are what a network may be called by: as the specs have it, and as it
+// is now.
+func (j *Journal) networkIDs(name, now string) []string {
+	ids := []string{now}
+	for id, n := range j.NetworkNames {
+		if n == name && id != now {
+			ids = slices.Insert(ids, 0, id)
+		}
+	}
+	return ids
+}
+
+// named are the configs that the specs name, for a look whether they are there.
+func (j *Journal) named() *Stack {
+	s := &Stack{Configs: map[string]Config{}}
+	for _, spec := range j.Services {
+		for _, name := range j.configNames(spec) {
+			s.Configs[name] = Config{}
+		}
+	}
+	return s
 }
 
 // names lists the journalled services, sorted.
@@ -78,6 +164,10 @@ func (e *Engine) openJournal(ctx context.Context, fresh *Journal) (j *Journal, i
 		return standing, id, true, nil
 	}
 	data, err := packJournal(fresh)
+	if err != nil && len(fresh.ConfigSpecs) > 0 {
+		fresh.ConfigSpecs, fresh.Partial = nil, true
+		data, err = packJournal(fresh)
+	}
 	if err != nil {
 		return nil, "", false, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // backer puts a stack back to what its journal names.
@@ -18,13 +19,17 @@ type backer struct {
 	hurry  context.Context
 	limits Limits
 	report func(Event)
+	// started is when the deploy began, for what is reported.
+	started time.Time
 }
 
 // putBack brings the stack back to what its journal names: services that stood
 // get their exact specs, services that did not are removed, and with them the
 // networks and configs that the failed deploy made. Volumes, migrations and
 // whatever the new containers wrote do not come back. A service that this deploy
-// never touched and someone else changed meanwhile stays as they want it.
+// never touched and someone else changed meanwhile stays as they want it. One that
+// it did touch becomes what it was before the deploy, whoever else changed it
+// since: what was scaled by hand during a failed deploy is told, and goes.
 //
 // Each spec is first written under a neutral update policy: put-back is an
 // update like any other, and under the recipe's own failure_action swarm could
@@ -38,6 +43,9 @@ func (b *backer) putBack(ctx context.Context) error {
 	hurried := b.removeNew(ctx)
 	if hurried != nil && !errors.Is(hurried, errNotAwaited) {
 		return hurried
+	}
+	if err := b.restoreObjects(ctx); err != nil {
+		return err
 	}
 	expectations, names, err := b.writeBack(ctx, neutral)
 	if err != nil {
@@ -127,7 +135,8 @@ func (b *backer) waitBack(ctx context.Context, want map[string]Expectation, name
 	return nil
 }
 
-// checkBack compares what is stored with the journal, byte by byte.
+// checkBack compares what is stored with the journal, byte by byte but for the
+// IDs of what had to be made again.
 func (b *backer) checkBack(ctx context.Context) error {
 	current, err := b.engine.Current(ctx, b.stack, nil)
 	if err != nil {
@@ -139,7 +148,7 @@ func (b *backer) checkBack(ctx context.Context) error {
 		case !b.ours(name):
 		case !ok:
 			return fmt.Errorf("service %q is not there", name)
-		case !sameSpec(standing.Spec, b.journal.Services[name]):
+		case !sameSpec(standing.Spec, b.back(name)):
 			return fmt.Errorf("service %q is not as it was", name)
 		}
 	}

@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -48,7 +49,9 @@ func (b *backer) writeBack(ctx context.Context, under policy) (map[string]Expect
 			continue
 		}
 		standing, stands := current.Services[name]
-		id, want, err := b.writeOne(ctx, standing, stands, b.journal.Services[name], under)
+		spec := b.back(name)
+		b.tellForeign(standing, spec, current)
+		id, want, err := b.writeOne(ctx, standing, stands, spec, under)
 		if err != nil {
 			return nil, nil, fmt.Errorf("putting back: %w", err)
 		}
@@ -77,6 +80,20 @@ func (b *backer) writeOne(ctx context.Context, standing Service, stands bool, sp
 	}
 	id, err := b.create(ctx, written, b.login(spec))
 	return id, Expectation{New: true, Restarts: true, Monitor: time.Second, Job: isJob(spec)}, err
+}
+
+// tellForeign says when a service is neither as this deploy wrote it nor as it was
+// before: somebody else changed it meanwhile.
+func (b *backer) tellForeign(standing Service, spec swarm.ServiceSpec, current *Stack) {
+	written, ok := b.written[spec.Name]
+	if !ok || standing.ID == "" || sameSpec(standing.Spec, spec) {
+		return
+	}
+	names := current.Names()
+	stored := flatten(supported(canonical(standing.Spec, names), current.API))
+	if !maps.Equal(stored, flatten(supported(canonical(written, names), current.API))) {
+		b.tell("service %s was changed by someone else meanwhile; it becomes what it was before the deploy", spec.Name)
+	}
 }
 
 // isQuiet tells that swarm has nothing left to do for an update. One that is

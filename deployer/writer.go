@@ -9,6 +9,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/swarm"
 )
 
 // writer makes the changes of one deploy. Every write is behind a check of the
@@ -24,15 +25,23 @@ type writer struct {
 	networks, configs, secrets map[string]string
 	// wrote says that a write was tried: until then nothing was changed.
 	wrote bool
-	// touched are the services that a write was tried on.
+	// touched are the services that a write was tried on, written the specs that
+	// were last sent.
 	touched map[string]bool
+	written map[string]swarm.ServiceSpec
 }
 
 func newWriter(e *Engine, current *Stack, lock *Lock, credentials Credentials) *writer {
 	w := &writer{
-		engine: e, stack: current.Name, lock: lock, credentials: credentials, touched: map[string]bool{},
+		engine: e, stack: current.Name, lock: lock, credentials: credentials, touched: map[string]bool{}, written: map[string]swarm.ServiceSpec{},
 		networks: map[string]string{}, configs: map[string]string{}, secrets: map[string]string{},
 	}
+	w.learn(current)
+	return w
+}
+
+// learn takes the IDs of what stands now.
+func (w *writer) learn(current *Stack) {
 	for name, n := range current.Networks {
 		w.networks[name] = n.ID
 	}
@@ -42,7 +51,6 @@ func newWriter(e *Engine, current *Stack, lock *Lock, credentials Credentials) *
 	for name, s := range current.Secrets {
 		w.secrets[name] = s.ID
 	}
-	return w
 }
 
 // guard checks the lock and bounds one write. A write that was sent is waited

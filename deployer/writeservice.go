@@ -35,7 +35,7 @@ func (w *writer) create(ctx context.Context, spec swarm.ServiceSpec, auth string
 		return "", err
 	}
 	defer cancel()
-	w.touched[spec.Name] = true
+	w.touched[spec.Name], w.written[spec.Name] = true, spec
 	created, err := w.engine.api.ServiceCreate(ctx, spec, swarm.ServiceCreateOptions{EncodedRegistryAuth: auth})
 	if err != nil {
 		return "", fmt.Errorf("creating service %q: %w", spec.Name, err)
@@ -95,7 +95,7 @@ func (w *writer) update(ctx context.Context, id string, version swarm.Version, s
 	defer cancel()
 	_, err = w.engine.api.ServiceUpdate(ctx, id, version, spec, swarm.ServiceUpdateOptions{EncodedRegistryAuth: auth})
 	if err == nil || !isOutOfSequence(err) { // out of sequence: nothing was written
-		w.touched[spec.Name] = true
+		w.touched[spec.Name], w.written[spec.Name] = true, spec
 	}
 	return err
 }

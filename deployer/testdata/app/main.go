@@ -1,6 +1,7 @@
 // Command app is what the engine tests deploy. MODE says how it behaves: "serve"
 // (the default) is healthy after DELAY, "sick" never, "exit0" and "exit1" end at
-// once, "once" on its volume's second start, "stubborn" does not listen to
+// once, "once" on its volume's second start, "flaky" on
+// every second one, "stubborn" does not listen to
 // SIGTERM. Called as "app health" it is the
 // container's health check.
 package main
@@ -34,6 +35,17 @@ func main() {
 	case "exit1":
 		fmt.Fprintln(os.Stderr, "cannot go on")
 		os.Exit(1)
+	}
+	if mode == "flaky" {
+		if _, err := os.Stat(started); err == nil {
+			_ = os.Remove(started)
+			fmt.Fprintln(os.Stderr, "not this time")
+			os.Exit(1)
+		}
+		if err := os.WriteFile(started, nil, 0o600); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	if mode == "once" {
 		if _, err := os.Stat(started); err == nil {
