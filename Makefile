@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RELEASE_FLAGS := -trimpath -ldflags "-s -w -X main.release=$(VERSION)"
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 
-.PHONY: demo test lint bench build clean golden fuzz
+.PHONY: demo test test-engines lint bench build clean golden fuzz
 
 ## demo: the whole chain on sample recipes: lint, catalogue, deploy, put-back
 demo:
@@ -18,6 +18,11 @@ demo:
 test: lint
 	@.ci/setup race
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+## test-engines: the tests that need a swarm, on Engine 20.10 and on Engine 28.5
+test-engines:
+	@.ci/setup
+	@GO="$(GO)" .ci/engines
 
 ## lint: formatting, vet, staticcheck
 lint:

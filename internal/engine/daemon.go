@@ -38,8 +38,14 @@ func (e *Engine) waitReady(ctx context.Context) error {
 		default:
 		}
 		v, err := c.ServerVersion(ctx)
-		e.arch = v.Arch
-		return err
+		if err != nil {
+			return err
+		}
+		e.arch, e.version, e.api = v.Arch, v.Version, v.APIVersion
+		if err := checkAPI(v.Version, v.APIVersion); err != nil {
+			return fatal{err}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the daemon: %w", err)

@@ -59,7 +59,8 @@ type Options struct {
 	Swarm bool
 	// Log receives one line per step. Default: none.
 	Log io.Writer
-	// Dockerd is the daemon's path. Default: dockerd from PATH or the sbin directories.
+	// Dockerd is the daemon's path. Default: DockerdEnv's, else dockerd from PATH or the
+	// sbin directories.
 	// What it starts is looked for beside it first: docker-proxy must be of its version.
 	Dockerd string
 }
@@ -71,6 +72,8 @@ type Engine struct {
 	net    subnet
 	socket string
 	arch   string
+	// version is the daemon's own, api the highest version of its API.
+	version, api string
 
 	mu     sync.Mutex
 	closed bool
@@ -100,6 +103,10 @@ func (e *Engine) NodeAddr() string { return e.net.node.String() }
 // Arch is the engine's architecture in Go's words, as in "amd64".
 func (e *Engine) Arch() string { return e.arch }
 
+// Version is the engine's own version, as in "20.10.24", and the highest version of
+// the API that it speaks, as in "1.41".
+func (e *Engine) Version() (engine, api string) { return e.version, e.api }
+
 // Balances reports whether the kernel can balance a swarm service's load (IPVS).
 // Where it cannot, services run and answer at tasks.NAME, at DNSRR names and at ports
 // published in host mode, but not at their virtual address or through the ingress
@@ -122,6 +129,11 @@ func Start(ctx context.Context, opts Options) (*Engine, error) {
 	if err := Available(); err != nil {
 		return nil, err
 	}
+	dockerd, err := chosenDockerd(opts.Dockerd)
+	if err != nil {
+		return nil, fmt.Errorf("starting a private engine: %w", err)
+	}
+	opts.Dockerd = dockerd
 	e, err := start(ctx, opts, "")
 	if err == nil || !strings.Contains(err.Error(), noStorage) {
 		return e, err
@@ -212,7 +224,7 @@ func (e *Engine) bringUp(ctx context.Context, opts Options, driver string) error
 // enough for the sockets below it.
 func daemonArgs(e *Engine, opts Options, driver string) []string {
 	args := []string{
-		findTool("dockerd", opts.Dockerd),
+		opts.Dockerd,
 		"--data-root", filepath.Join(e.rec.Dir, "data"),
 		"--host", e.Host(),
 		"--host", "unix:///run/docker.sock", // for services that mount it, as proxies do

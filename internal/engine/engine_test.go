@@ -81,6 +81,11 @@ func TestStart(t *testing.T) {
 	if e.Arch() != "amd64" && e.Arch() != "arm64" {
 		t.Errorf("Arch() = %q", e.Arch())
 	}
+	version, api := e.Version()
+	t.Logf("engine %s, API %s", version, api)
+	if want := os.Getenv(APIEnv); want != "" && api != want || version != info.ServerVersion || api == "" {
+		t.Errorf("Version() = %q, %q of engine %q; %s is %q", version, api, info.ServerVersion, APIEnv, want)
+	}
 	if info.Containers != 0 || info.Images != 0 {
 		t.Errorf("%d containers and %d images: this is not a private engine", info.Containers, info.Images)
 	}
@@ -197,12 +202,16 @@ func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
 // TestStorageFallsBack gives the engine a daemon that finds no storage driver itself.
 func TestStorageFallsBack(t *testing.T) {
 	require(t, Available())
+	dockerd, err := chosenDockerd("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	picky := filepath.Join(t.TempDir(), "dockerd")
 	script := fmt.Sprintf(`#!/bin/sh
 case "$*" in *"--storage-driver vfs"*) exec %s "$@";; esac
 echo "failed to start daemon: error initializing graphdriver: driver not supported"
 exit 1
-`, findTool("dockerd", ""))
+`, dockerd)
 	if err := os.WriteFile(picky, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
