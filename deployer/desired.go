@@ -78,8 +78,9 @@ type Desired struct {
 
 	// derived are the configs without a name of their own, by the name they have as
 	// long as it is free.
-	derived []string
-	mask    masker
+	derived  []string
+	mask     masker
+	unscaled map[string]bool // services whose LabelScale is to go, by full name
 }
 
 // NewDesired makes the stack that an app wants at an entry's version. It reads

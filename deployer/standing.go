@@ -111,7 +111,7 @@ func (d *Desired) Scale(service string, replicas uint64) error {
 func (d *Desired) spec(name string, have swarm.ServiceSpec) swarm.ServiceSpec {
 	spec := d.Stack.Services[name].Spec
 	replicas, err := strconv.ParseUint(have.Labels[LabelScale], 10, 64)
-	if err != nil || spec.Labels[LabelScale] != "" || modeName(spec.Mode) != "replicated" {
+	if err != nil || spec.Labels[LabelScale] != "" || d.unscaled[name] || modeName(spec.Mode) != "replicated" {
 		return spec
 	}
 	spec.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}}

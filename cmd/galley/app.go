@@ -38,6 +38,8 @@ type appDeployCmds struct {
 	Plan     appPlanCmd     `cmd:"" help:"Show what a deploy would change. Exits with 1 when something would."`
 	Deploy   appDeployCmd   `cmd:"" help:"Deploy a version from the verified catalogue."`
 	Undeploy appUndeployCmd `cmd:"" help:"Take an app off its server; volumes and secrets stay."`
+	Restart  appRestartCmd  `cmd:"" help:"Restart an app's services."`
+	Scale    appScaleCmd    `cmd:"" help:"Set how many replicas services have."`
 }
 
 // appLookCmds change nothing.
