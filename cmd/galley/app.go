@@ -24,6 +24,7 @@ type appCmd struct {
 	appMakeCmds   `embed:"" group:"Set up:"`
 	appDeployCmds `embed:"" group:"Change what runs:"`
 	appLookCmds   `embed:"" group:"Look:"`
+	appInsideCmds `embed:"" group:"Reach in:"`
 }
 
 // appMakeCmds are about an app's files and secrets.
@@ -46,6 +47,11 @@ type appDeployCmds struct {
 type appLookCmds struct {
 	Status appStatusCmd `cmd:"" help:"Show what runs."`
 	Verify appVerifyCmd `cmd:"" help:"Compare what runs with the catalogue's entry."`
+}
+
+// appInsideCmds reach into an app's containers.
+type appInsideCmds struct {
+	Run appRunCmd `cmd:"" help:"Run a command in a service's container."`
 }
 
 // oneApp is how commands name an app.

@@ -76,7 +76,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	if exit >= 0 { // --help was printed
 		return exit
 	}
-	io.json = wantsJSON(args, grammar.Output)
+	io.json = grammar.Output == "json" || err != nil && wantsJSON(args)
 	if err != nil {
 		return io.fail(usageError(args, err))
 	}
@@ -84,7 +84,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	parsed.Bind(io, signals, &grammar)
 	err = parsed.Run()
 	var done answered
-	if io.lost != nil && (err == nil || errors.As(err, &done)) {
+	var inside exited
+	if io.lost != nil && (err == nil || errors.As(err, &done) || errors.As(err, &inside)) {
 		err = io.lost
 	}
 	if err == nil {
@@ -109,12 +110,13 @@ func newParser(grammar *cli, s *streams, exit func(int)) (*kong.Kong, error) {
 	)
 }
 
-// wantsJSON holds for a command line that kong could not parse to its end, too.
-func wantsJSON(args []string, parsed string) bool {
-	if parsed == "json" {
-		return true
-	}
+// wantsJSON reads a command line that kong could not parse to its end. What is
+// behind a -- is another program's.
+func wantsJSON(args []string) bool {
 	for i, a := range args {
+		if a == "--" {
+			return false
+		}
 		if a == "--output=json" || a == "-ojson" || (a == "--output" || a == "-o") && i+1 < len(args) && args[i+1] == "json" {
 			return true
 		}
@@ -143,6 +145,10 @@ func (s *streams) fail(err error) int {
 	var done answered
 	if errors.As(err, &done) {
 		return done.kind.ExitCode()
+	}
+	var inside exited
+	if errors.As(err, &inside) {
+		return inside.code
 	}
 	if s.nobodyReads(err) {
 		return exitPipe

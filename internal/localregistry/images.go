@@ -36,21 +36,6 @@ func BinaryImage(binary []byte, platform string, cfg func(*v1.Config)) (v1.Image
 	return oneLayer(BinaryPath[1:], 0o755, binary, platform, config)
 }
 
-// ShellImage is an image with busybox, a static binary, and a link to it for each
-// applet in /bin: enough of a system for scripts, httpd and wget.
-func ShellImage(busybox []byte, platform string, applets []string, cfg func(*v1.Config)) (v1.Image, error) {
-	config := v1.Config{Env: []string{"PATH=/bin"}, Cmd: []string{"sh"}, WorkingDir: "/"}
-	if cfg != nil {
-		cfg(&config)
-	}
-	files := []*tar.Header{{Typeflag: tar.TypeReg, Name: "bin/busybox", Mode: 0o755, Size: int64(len(busybox))}}
-	for _, applet := range applets {
-		files = append(files, &tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + applet, Linkname: "busybox", Mode: 0o777})
-	}
-	files = append(files, &tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777})
-	return fromLayer(files, busybox, platform, config)
-}
-
 // TinyImage is an image of a few hundred bytes whose only file holds seed:
 // another seed, another digest. No platform means linux/amd64; with one it is a
 // v1.Image, with several a v1.ImageIndex.
