@@ -52,6 +52,7 @@ type appLookCmds struct {
 // appInsideCmds reach into an app's containers.
 type appInsideCmds struct {
 	Run appRunCmd `cmd:"" help:"Run a command in a service's container."`
+	Cmd appCmdCmd `cmd:"" help:"Run a function of the recipe's abra.sh in a service's container."`
 }
 
 // oneApp is how commands name an app.
@@ -112,6 +113,7 @@ type wanted struct {
 	app         deployer.App
 	client      *catalogue.Client
 	entry       *catalogue.Entry
+	recipe      *recipe.Recipe
 	desired     *deployer.Desired
 	standing    *deployer.Stack // what the last plan was made against
 	fingerprint string          // by which the swarm knows the catalogue, "" for this machine's
@@ -150,7 +152,7 @@ func (a *appCmd) want(ctx context.Context, s *streams, app deployer.App, version
 	if err != nil {
 		return nil, err
 	}
-	w := &wanted{app: app, client: client, change: a.CatalogueChange, entry: entry, desired: desired, withdrawn: published.Release(entry.Version).Withdrawn}
+	w := &wanted{app: app, client: client, change: a.CatalogueChange, entry: entry, recipe: loaded, desired: desired, withdrawn: published.Release(entry.Version).Withdrawn}
 	if w.withdrawn != nil {
 		desired.Warnings = append(desired.Warnings, w.withdrawnText())
 	}
