@@ -47,6 +47,7 @@ type appDeployCmds struct {
 type appLookCmds struct {
 	Status appStatusCmd `cmd:"" help:"Show what runs."`
 	Verify appVerifyCmd `cmd:"" help:"Compare what runs with the catalogue's entry."`
+	Logs   appLogsCmd   `cmd:"" help:"Show what the services write, merged by time."`
 }
 
 // appInsideCmds reach into an app's containers.
