@@ -60,6 +60,9 @@ func (c *Clients) At(ctx context.Context, i int) (*Client, error) {
 	return c.open[i], nil
 }
 
+// Opened are the catalogues that were opened so far.
+func (c *Clients) Opened() []*Client { return slices.Clone(c.open) }
+
 // Close frees what was opened.
 func (c *Clients) Close() error {
 	var all error
