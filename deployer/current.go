@@ -144,12 +144,13 @@ func (e *Engine) readSecrets(ctx context.Context, s, _ *Stack) error {
 func (e *Engine) readVolumes(ctx context.Context, s, _ *Stack) error {
 	volumes, err := e.api.VolumeList(ctx, volume.ListOptions{Filters: byStack(s.Name)})
 	for _, v := range volumes.Volumes {
-		s.Volumes[v.Name] = Volume{
-			Name:    v.Name,
-			Options: volume.CreateOptions{Name: v.Name, Driver: v.Driver, DriverOpts: v.Options, Labels: v.Labels},
-		}
+		s.Volumes[v.Name] = newVolume(v)
 	}
 	return err
+}
+
+func newVolume(v *volume.Volume) Volume {
+	return Volume{Name: v.Name, Options: volume.CreateOptions{Name: v.Name, Driver: v.Driver, DriverOpts: v.Options, Labels: v.Labels}}
 }
 
 // Fresh is what a swarm would have of a stack that was never deployed: nothing

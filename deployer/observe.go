@@ -26,18 +26,25 @@ type Observed struct {
 	Dropped []string `json:"dropped"`
 
 	current *Stack // what was compared
+	// Notes are what is no difference and worth knowing, one line each.
+	Notes []string `json:"notes"`
 }
 
 // Observe compares three things that must agree: the wanted stack, the specs
 // the swarm stores, and the containers that run. It changes nothing.
 func (e *Engine) Observe(ctx context.Context, desired *Desired) (Observed, error) {
-	return e.observe(ctx, desired, false)
+	return e.compare(ctx, desired, false, nil)
 }
 
 // observe is Observe; written says that the wanted specs were written this very
 // moment and under the lock.
 func (e *Engine) observe(ctx context.Context, desired *Desired, written bool) (Observed, error) {
-	o := Observed{Problems: []string{}, Dropped: []string{}}
+	return e.compare(ctx, desired, written, nil)
+}
+
+// compare is observe; status, unless nil, tells who changed what differs.
+func (e *Engine) compare(ctx context.Context, desired *Desired, written bool, status *Status) (Observed, error) {
+	o := Observed{Problems: []string{}, Dropped: []string{}, Notes: []string{}}
 	current, err := e.Current(ctx, desired.Stack.Name, desired.Stack)
 	if err != nil {
 		return o, err
@@ -46,13 +53,20 @@ func (e *Engine) observe(ctx context.Context, desired *Desired, written bool) (O
 	desired = desired.against(current)
 	done := *desired
 	done.Restart = nil // it is over
-	plan, err := NewPlan(&done, current)
-	if err != nil {
-		return o, err
+	plan, blocked := NewPlan(&done, current)
+	if blocked != nil && (written || plan == nil) {
+		return o, blocked
 	}
 	o.Dropped = append(o.Dropped, droppedWarnings(desired.Stack, current.API)...)
 	for _, change := range plan.Changes {
-		o.addDrift(change, written)
+		o.addDrift(change, written, status)
+	}
+	if !written {
+		o.addMissing(desired, current)
+		o.addForeign(desired, current)
+	}
+	if blocked != nil && len(o.Problems) == 0 {
+		o.Problems = append(o.Problems, oneLine(blocked.Error()))
 	}
 	if err := e.observeContainers(ctx, desired, current, &o); err != nil {
 		return o, fmt.Errorf("looking at the running containers: %w", err)
@@ -63,7 +77,7 @@ func (e *Engine) observe(ctx context.Context, desired *Desired, written bool) (O
 // addDrift tells a field that the engine dropped from one that someone changed.
 // A field that was written this moment and is not there at all was dropped;
 // later, someone may have taken it away.
-func (o *Observed) addDrift(change Change, written bool) {
+func (o *Observed) addDrift(change Change, written bool, status *Status) {
 	switch change.Action {
 	case Keep:
 		return
@@ -74,12 +88,84 @@ func (o *Observed) addDrift(change Change, written bool) {
 		o.Problems = append(o.Problems, fmt.Sprintf("%s %s is not in the entry", change.Kind, change.Name))
 		return
 	}
+	asks, by := status.blame(change.Name)
 	for _, field := range change.Fields {
 		if field.Old == "" && written {
 			o.Dropped = append(o.Dropped, fmt.Sprintf("%s %s: %s", change.Kind, change.Name, field.Path))
 			continue
 		}
-		o.Problems = append(o.Problems, fmt.Sprintf("%s %s: %s is %s, the entry says %s", change.Kind, change.Name, field.Path, orNone(field.Old), orNone(field.New)))
+		if field.Path == "Labels["+LabelEntry+"]" {
+			o.Problems = append(o.Problems, fmt.Sprintf("service %s was deployed from entry %s, the catalogue publishes %s for that version", change.Name, shortEntry(field.Old), shortEntry(field.New)))
+			continue
+		}
+		o.Problems = append(o.Problems, fmt.Sprintf("%s %s: %s is %s, %s %s%s", change.Kind, change.Name, field.Path, orNone(field.Old), asks, orNone(field.New), by))
+	}
+}
+
+// blame says who asks for something else than a service has, and who gave it what
+// it has. Only the env file can ask for another thing than the last deploy wrote,
+// when nobody changed the service since, by the swarm's clock.
+func (s *Status) blame(service string) (asks, by string) {
+	switch {
+	case s == nil || s.Last == nil || s.Entry == "" || s.Last.Operation == OpAdopt:
+		return "the entry says", ""
+	case slices.Contains(s.touched(), service):
+		return "the entry says", " (somebody changed it after the last " + string(cmp.Or(s.Last.Operation, OpDeploy)) + ")"
+	}
+	return "the env file asks for", ""
+}
+
+func shortEntry(digest string) string {
+	if digest == "" {
+		return "(none)"
+	}
+	return digest[:min(12, len(digest))]
+}
+
+// addMissing names what a deploy would expect to be there.
+func (o *Observed) addMissing(desired *Desired, current *Stack) {
+	for _, s := range desired.Secrets {
+		if _, ok := current.Secrets[s.Name]; !ok {
+			o.Problems = append(o.Problems, fmt.Sprintf("secret %s is missing", s.Name))
+		}
+	}
+	for _, name := range sortedKeys(desired.Stack.Networks) {
+		if _, ok := current.Networks[name]; !ok && desired.Stack.Networks[name].External && !predefined(name) {
+			o.Problems = append(o.Problems, fmt.Sprintf("external network %s is missing", name))
+		}
+	}
+	for _, name := range sortedKeys(desired.Stack.Configs) {
+		if _, ok := current.Configs[name]; !ok && desired.Stack.Configs[name].External {
+			o.Problems = append(o.Problems, fmt.Sprintf("external config %s is missing", name))
+		}
+	}
+}
+
+// addForeign names what is under the stack's name and none of the entry's. A
+// service may mount a config by the ID of one that no comparison has seen, under
+// the name of one that it has.
+func (o *Observed) addForeign(desired *Desired, current *Stack) {
+	names := current.Names()
+	for _, name := range sortedKeys(current.Services) {
+		c := current.Services[name].Spec.TaskTemplate.ContainerSpec
+		if c == nil || desired.Stack.Services[name].Spec.TaskTemplate.ContainerSpec == nil {
+			continue
+		}
+		for _, r := range c.Configs {
+			if _, known := names.Configs[r.ConfigID]; !known && r.ConfigID != "" {
+				o.Problems = append(o.Problems, fmt.Sprintf("service %s mounts a config with ID %s, which is none of the stack's, under the name %s", name, r.ConfigID, r.ConfigName))
+			}
+		}
+	}
+	for _, name := range sortedKeys(current.Configs) {
+		if _, ok := desired.Stack.Configs[name]; !ok && !current.Configs[name].External {
+			o.Notes = append(o.Notes, fmt.Sprintf("config %s carries the stack's label and is none of this version's", name))
+		}
+	}
+	for _, name := range sortedKeys(current.Volumes) {
+		if _, ok := desired.Stack.Volumes[name]; !ok {
+			o.Notes = append(o.Notes, fmt.Sprintf("volume %s carries the stack's label and is none of this version's", name))
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ type Status struct {
 	// somebody does.
 	Unverified string          `json:"unverified"`
 	Services   []ServiceStatus `json:"services"`
-	Since      time.Time       `json:"since"` // of the last change to a service, by the swarm's clock
+	Since      time.Time       `json:"since,omitzero"` // of the last change to a service, by the swarm's clock
 	// Unfinished says that a deploy's journal stands: it runs now, or it died.
 	Unfinished bool        `json:"unfinished"`
 	Lock       *LockStatus `json:"lock"` // nil when nobody holds it

@@ -14,11 +14,10 @@ type watchFlags struct {
 }
 
 // options are a deploy's, for an operation on what stands.
-func (f watchFlags) options(s *streams, signals *signals, operation deployer.Operation) deployer.DeployOptions {
+func (f watchFlags) options(signals *signals, operation deployer.Operation) deployer.DeployOptions {
 	return deployer.DeployOptions{
 		Limits:      deployer.Limits{Converge: f.Timeout, Pull: f.PullTimeout},
 		Credentials: credentials,
-		Report:      s.showEvent,
 		Hurry:       signals.hurry, Abort: signals.abort,
 		Operation: operation,
 	}
@@ -59,7 +58,7 @@ func (c *appRestartCmd) Run(ctx context.Context, s *streams, signals *signals, g
 	if err := standing.RestartServices(c.Services); err != nil {
 		return err
 	}
-	return s.changeStanding(ctx, grammar, engine, app, standing, "Restart these?", c.Yes, c.options(s, signals, deployer.OpRestart))
+	return s.changeStanding(ctx, grammar, engine, app, standing, "Restart these?", c.Yes, c.options(signals, deployer.OpRestart))
 }
 
 // changeStanding plans, asks and deploys a change of what stands. The env file

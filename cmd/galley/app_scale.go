@@ -64,7 +64,7 @@ func (c *appScaleCmd) Run(ctx context.Context, s *streams, signals *signals, gra
 			return err
 		}
 	}
-	return s.changeStanding(ctx, grammar, engine, app, standing, "Scale so?", c.Yes, c.options(s, signals, deployer.OpScale))
+	return s.changeStanding(ctx, grammar, engine, app, standing, "Scale so?", c.Yes, c.options(signals, deployer.OpScale))
 }
 
 // unscale gives a number back; that it is not known yet stands in the plan.
