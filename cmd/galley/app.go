@@ -134,9 +134,11 @@ func (a *appCmd) want(ctx context.Context, s *streams, app deployer.App, version
 	if err != nil {
 		return nil, err
 	}
-	if version == "" {
-		version = app.Version
-	}
+	return a.wantFrom(ctx, client, app, cmp.Or(version, app.Version))
+}
+
+// wantFrom is want from a catalogue that is open.
+func (a *appCmd) wantFrom(ctx context.Context, client *catalogue.Client, app deployer.App, version string) (*wanted, error) {
 	published, entry, err := client.Entry(ctx, app.Recipe, version)
 	if err != nil {
 		return nil, err

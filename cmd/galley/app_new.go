@@ -85,29 +85,3 @@ type appItem struct {
 	Version string `json:"version"`
 	Path    string `json:"path"`
 }
-
-type appLsCmd struct{}
-
-func (appLsCmd) Help() string { return "Examples:\n  galley app ls\n  galley app ls --output json" }
-
-// Run lists the env files. It asks no server.
-func (appLsCmd) Run(s *streams, apps *appCmd) error {
-	found, problems := apps.dir().Apps()
-	for _, problem := range problems {
-		s.notef("galley: warning: %s\n", oneLine(problem.Error()))
-	}
-	items := []appItem{}
-	var rows [][]string
-	for _, app := range found {
-		items = append(items, appItem{app.Domain, app.Server, app.Recipe, app.Version, app.Path})
-		rows = append(rows, []string{app.Domain, app.Server, app.Recipe, app.Version})
-	}
-	if s.json {
-		return s.printJSON(map[string]any{"apps": items})
-	}
-	if len(rows) == 0 {
-		s.notef("galley: note: there is no app in %s yet\n", apps.dir().Root)
-		return nil
-	}
-	return s.table([]string{"DOMAIN", "SERVER", "RECIPE", "VERSION"}, rows)
-}

@@ -28,7 +28,7 @@ const (
 
 // cli is the grammar. One command has one type, in a file of its own.
 type cli struct {
-	Output  string `enum:"text,json" default:"text" short:"o" help:"Format of the answer: ${enum}."`
+	Output  string `enum:"text,json,prometheus" default:"text" short:"o" help:"Format of the answer: ${enum} (the last for app ls, status and verify)."`
 	NoInput bool   `help:"Never ask; what would be asked is refused."`
 
 	Lint       lintCmd       `cmd:"" help:"Check recipes and compose files against the rules."`
@@ -77,6 +77,10 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		return exit
 	}
 	io.json = grammar.Output == "json" || err != nil && wantsJSON(args)
+	io.prometheus = grammar.Output == "prometheus"
+	if err == nil && io.prometheus {
+		err = hasMetrics(parsed)
+	}
 	if err != nil {
 		return io.fail(usageError(args, err))
 	}

@@ -21,6 +21,8 @@ type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	json     bool
+	// prometheus asks for the answer as metrics; commands that have none refuse it.
+	prometheus bool
 	// ask says that standard input is a terminal; progress that standard error
 	// is one; colour that standard output is one and NO_COLOR is not set.
 	ask, progress, colour bool
