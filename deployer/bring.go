@@ -14,7 +14,7 @@ func (d *deploy) bring(ctx context.Context) Outcome {
 	}
 	w := watch{
 		engine: d.engine, want: d.want, names: d.names,
-		limits: d.limits.orDefaults(), clock: d.clock, stage: "watch", report: d.options.Report,
+		limits: d.limits.orDefaults(), clock: d.clock, stage: "watch", report: d.reporter(),
 	}
 	end, err := w.run(ctx)
 	if err != nil {
@@ -49,6 +49,18 @@ func (d *deploy) bring(ctx context.Context) Outcome {
 	outcome.Dropped, outcome.Observed, outcome.Requested = observed.Dropped, observed.Containers, observed.Requested
 	outcome.UnusedSecrets = unusedSecrets(d.desired, d.after)
 	return outcome
+}
+
+// reporter shows events with what looks like a secret masked: a health check may
+// print its configuration.
+func (d *deploy) reporter() func(Event) {
+	if d.options.Report == nil {
+		return nil
+	}
+	return func(e Event) {
+		e.Health, e.Message = d.desired.mask.text(e.Health), d.desired.mask.text(e.Message)
+		d.options.Report(e)
+	}
 }
 
 // ended is an outcome before the put-back. A cancelled context makes any
@@ -86,11 +98,12 @@ func (d *deploy) apply(ctx context.Context) error {
 func (d *deploy) applyService(ctx context.Context, change Change) error {
 	standing := d.before.Services[change.Name]
 	spec := d.desired.spec(change.Name, standing.Spec)
-	want := Expectation{Prior: startOf(standing.Update), Known: d.known, Restarts: change.Restarts, Monitor: monitorOf(spec), Job: isJob(spec)}
+	want := Expectation{Prior: startOf(standing.Update), Known: d.known, Restarts: change.Restarts, Monitor: monitorOf(spec), Job: isJob(spec), Guarded: true}
 	id := standing.ID
 	var err error
 	switch {
 	case change.Action == Keep:
+		want.Previous = standing.Previous
 	case change.Action == Create:
 		want.New, want.Restarts = true, true
 		id, err = d.createService(ctx, spec)
@@ -107,6 +120,7 @@ func (d *deploy) applyService(ctx context.Context, change Change) error {
 		if d.desired.Restart[change.Name] {
 			next.TaskTemplate.ForceUpdate++
 		}
+		want.Previous = &standing.Spec
 		err = d.updateService(ctx, standing, next)
 	}
 	if err != nil {

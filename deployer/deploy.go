@@ -95,7 +95,7 @@ func (e *Engine) deploy(ctx context.Context, desired *Desired, shown *Plan, opti
 		desired: desired, options: options, limits: options.Limits, started: time.Now(),
 		want: map[string]Expectation{}, names: map[string]string{},
 	}
-	d.limits.Converge = cmp.Or(d.limits.Converge, desired.Timeout)
+	d.limits.Converge = cmp.Or(d.limits.Converge, desired.Timeout, patienceFor(desired.Stack))
 	if takeover != "" {
 		d.say("apply", "the lock of %s, who is gone, was taken over", takeover)
 	}
@@ -268,7 +268,7 @@ func (d *deploy) record(o Outcome) Record {
 
 func (d *deploy) say(stage, format string, args ...any) {
 	if d.options.Report != nil {
-		d.options.Report(Event{Stage: stage, Message: oneLine(fmt.Sprintf(format, args...)), Elapsed: time.Since(d.started)})
+		d.options.Report(Event{Stage: stage, Nodes: []string{}, Message: oneLine(fmt.Sprintf(format, args...)), Elapsed: time.Since(d.started)})
 	}
 }
 

@@ -43,6 +43,8 @@ type Engine struct {
 	api *client.Client
 	// How a lock is kept alive and believed; the constants when zero.
 	beatEvery, staleAfter time.Duration
+	// looked, where a test sets it, is told what each look of a watch saw.
+	looked func(w *watch, seen map[string]Observation, now time.Time)
 }
 
 // Connect opens the engine behind a server's name and checks that it is a swarm

@@ -72,15 +72,21 @@ func (e *Engine) fill(ctx context.Context, f *Failure, task *swarm.Task) {
 }
 
 // health is the output of the container's last failing health check. Only the
-// node that runs a container can tell. A check that could not be run counts only
-// when no other failed: often it is the one that met the stopping container.
+// node that runs a container can tell.
 func (e *Engine) health(ctx context.Context, id string) string {
 	inspected, err := e.api.ContainerInspect(ctx, id)
 	if err != nil || inspected.State == nil || inspected.State.Health == nil {
 		return ""
 	}
+	return lastFailing(inspected.State.Health)
+}
+
+// lastFailing is what the last failing check of a health log said. A check that
+// could not be run counts only when no other failed: often it is the one that met
+// the stopping container.
+func lastFailing(h *container.Health) string {
 	var ran, notRun string
-	for _, check := range inspected.State.Health.Log {
+	for _, check := range h.Log {
 		switch output := clip(oneLine(check.Output), 500); {
 		case check.ExitCode < 0 || strings.HasPrefix(check.Output, "OCI runtime exec failed"):
 			notRun = output

@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -15,6 +16,9 @@ type Observation struct {
 	// Slots is how many of them should run: the replicas, a job's completions, or
 	// for a global service the nodes that take one, as far as swarm says.
 	Slots int
+	// Foreign says that the spec is not what the deploy left there: someone else
+	// wrote it meanwhile.
+	Foreign bool
 }
 
 // Expectation is what a watch waits for in one service. Nothing in it compares
@@ -36,6 +40,23 @@ type Expectation struct {
 	Job     bool // tasks end, and ending well is what is wanted
 	// From is when the watch began, by the swarm's clock.
 	From time.Time
+	// Guarded says that Previous is known: what swarm remembers as the spec before
+	// the one that is watched, nil for a service that was never updated. Another
+	// one there means another write.
+	Guarded  bool
+	Previous *swarm.ServiceSpec
+}
+
+// foreign tells whether someone else wrote the service after us.
+func (want Expectation) foreign(s swarm.Service) bool {
+	switch {
+	case !want.Guarded:
+		return false
+	case want.Previous == nil || s.PreviousSpec == nil:
+		// Swarm forgets the previous spec when it rolls back by itself.
+		return s.PreviousSpec != nil
+	}
+	return !sameSpec(*want.Previous, *s.PreviousSpec)
 }
 
 // Phase is where a service stands on its way.
@@ -45,6 +66,7 @@ type Phase string
 const (
 	Pulling  Phase = "pulling"  // a task waits for its image
 	Starting Phase = "starting" // tasks are made, or not healthy yet
+	Failing  Phase = "failing"  // its tasks failed often, and swarm tries on
 	Settling Phase = "settling" // all run; the monitor time is not over
 	Settled  Phase = "settled"
 	Broken   Phase = "failed"
@@ -58,6 +80,9 @@ func (p Phase) final() bool { return p == Settled || p == Broken || p == Reverse
 // when swarm itself has not: a container that waits for its database may need a
 // second try, one that failed three times needs a human.
 const failuresAllowed = 3
+
+// outlives bounds how long a task must stay up that follows one that failed.
+const outlives = 30 * time.Second
 
 // settleEnds is how long swarm has after a task's end until it makes the next
 // one, if it ever does: between the two, the slot looks given up.
@@ -73,7 +98,18 @@ type Progress struct {
 	// Waiting is why a task does not start ("no suitable node …"), "" when
 	// nothing is said.
 	Waiting string
-	Reason  string // why it is final, "" while it is not
+	// Reason is why it is failing, failed or rolled back, "" in other phases.
+	Reason string
+	// Since is when the last of its tasks came up, by the manager's clock.
+	Since time.Time
+	// Nodes are those on which a task is being prepared: by ID, and by name once
+	// a watch has asked for it.
+	Nodes []string
+	// Live are the tasks that run or are on their way, one for each slot.
+	Live  []*swarm.Task
+	Image string // of the service's spec
+	// Patience is how long its health check lets a container start.
+	Patience time.Duration
 }
 
 // judge says where a service stands. It is a function of its arguments alone:
@@ -85,42 +121,8 @@ type Progress struct {
 //
 // now is the swarm's time.
 func judge(o Observation, want Expectation, now time.Time) Progress {
-	slots := bySlot(o, want)
-	p := Progress{Slots: o.Slots}
-	live, looping, pulling := 0, 0, false
-	var since time.Time
-	var abandoned *swarm.Task
-	for _, s := range slots {
-		p.Failed = newer(p.Failed, s.failed)
-		if s.up != nil || s.coming != nil {
-			live++
-		}
-		looping = max(looping, s.failures)
-		if s.up != nil {
-			p.Running++
-			since = later(since, changedAt(s.up))
-			continue
-		}
-		if s.coming != nil {
-			pulling = pulling || s.coming.Status.State == swarm.TaskStatePreparing
-			p.Waiting = s.coming.Status.Err
-			continue
-		}
-		if s.givenUp(want, now) {
-			abandoned = newer(abandoned, s.last)
-		}
-	}
-	if isGlobal(o.Service.Spec) {
-		// Swarm counts a node's task only while it is wanted to run: not between a
-		// task that failed and its successor.
-		p.Slots = max(p.Slots, live)
-		if want.Job {
-			p.Slots = len(slots)
-		}
-		if len(slots) == 0 {
-			p.Waiting = "no node takes a task of it"
-		}
-	}
+	c := countSlots(o, want, now)
+	p := c.Progress
 	u := o.Service.UpdateStatus
 	if phase, reason := judgeUpdate(u, want); phase.final() {
 		p.Phase, p.Reason = phase, reason
@@ -128,17 +130,19 @@ func judge(o Observation, want Expectation, now time.Time) Progress {
 	}
 	updating := u != nil && isOurs(u, want) && u.State == swarm.UpdateStateUpdating
 	switch {
-	case looping >= failuresAllowed:
-		p.Phase, p.Reason = Broken, fmt.Sprintf("its task failed %d times, the last one with: %s", looping, taskError(p.Failed))
-	case p.Running >= p.Slots && !updating && !unmade(o, slots):
+	case o.Foreign:
+		p.Phase, p.Reason = Broken, "someone else changed it during the deploy"
+	case c.failures >= failuresAllowed:
+		p.Phase, p.Reason = failing(p.Failed, c.failures)
+	case p.Running >= p.Slots && !updating && !c.unmade:
 		p.Phase = Settled
-		if want.Restarts && !want.Job && p.Slots > 0 && now.Sub(since) < want.Monitor {
+		if now.Before(c.sure) {
 			p.Phase = Settling
 		}
-	case abandoned != nil && !updating:
-		p.Phase, p.Failed = Broken, abandoned
-		p.Reason = "swarm does not start it again: " + taskError(abandoned)
-	case pulling:
+	case c.abandoned != nil && !updating:
+		p.Phase, p.Failed = Broken, c.abandoned
+		p.Reason = "swarm does not start it again: " + taskError(c.abandoned) + notRestarted(o.Service.Spec, c.abandoned)
+	case len(p.Nodes) > 0:
 		p.Phase = Pulling
 	default:
 		p.Phase = Starting
@@ -146,9 +150,31 @@ func judge(o Observation, want Expectation, now time.Time) Progress {
 	return p
 }
 
-// unmade tells a global service without any task: swarm has not got to it yet,
-// or no node takes one.
-func unmade(o Observation, slots []*slot) bool { return len(slots) == 0 && isGlobal(o.Service.Spec) }
+// failing is the judgement of a service of which one slot failed too often. What
+// a node rejects will not be better for another service that comes up.
+func failing(last *swarm.Task, failures int) (Phase, string) {
+	phase, what := Failing, "its task failed %d times, the last one with: %s"
+	if last != nil && last.Status.State == swarm.TaskStateRejected {
+		phase = Broken
+		if strings.Contains(last.Status.Err, noSuchImage) {
+			what = "its image could not be pulled, in %d tries: %s; swarm says so too when the registry wants a login, or does not answer"
+		}
+	}
+	return phase, fmt.Sprintf(what, failures, taskError(last))
+}
+
+// noSuchImage is how an engine tells any pull that failed: it tries to run the
+// image all the same, and only that error is kept.
+const noSuchImage = "No such image"
+
+// notRestarted explains a service that ended well and is no job.
+func notRestarted(spec swarm.ServiceSpec, t *swarm.Task) string {
+	policy := spec.TaskTemplate.RestartPolicy
+	if t.Status.State != swarm.TaskStateComplete || policy == nil || policy.Condition == swarm.RestartPolicyConditionAny {
+		return ""
+	}
+	return fmt.Sprintf("; under the restart condition %q nothing runs then; what is to run once is a replicated-job", policy.Condition)
+}
 
 // judgeUpdate reads an update status that is about our write.
 func judgeUpdate(u *swarm.UpdateStatus, want Expectation) (Phase, string) {

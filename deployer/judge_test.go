@@ -110,7 +110,7 @@ func (j judgement) check(t *testing.T) {
 	if !strings.Contains(got.Reason, j.reason) || (got.Reason == "") != (j.reason == "") {
 		t.Errorf("reason %q, want %q in it", got.Reason, j.reason)
 	}
-	if (got.Reason != "") != (got.Phase == Broken || got.Phase == Reversed) {
+	if (got.Reason != "") != (got.Phase == Failing || got.Phase == Broken || got.Phase == Reversed) {
 		t.Errorf("phase %s has the reason %q", got.Phase, got.Reason)
 	}
 }
@@ -160,11 +160,31 @@ func TestJudgeUpdates(t *testing.T) {
 func TestJudgeFailures(t *testing.T) {
 	exit := taskErr("task: non-zero exit (1)")
 	next := taskIn("n", 1, swarm.TaskStateReady, 9)
-	three := []swarm.Task{taskIn("a", 1, failed, 1, exit), taskIn("b", 1, failed, 3, exit), taskIn("c", 1, swarm.TaskStateRejected, 5, taskErr("No such image")), next}
+	three := []swarm.Task{taskIn("a", 1, failed, 1, exit), taskIn("b", 1, failed, 3, exit), taskIn("c", 1, failed, 5, exit), next}
+	rejected := func(text string) []swarm.Task {
+		return append(append([]swarm.Task{}, three[:2]...), taskIn("c", 1, swarm.TaskStateRejected, 5, taskErr(text)), next)
+	}
+	up := taskIn("u", 1, running, 9)
+	long := taskIn("a", 1, failed, 8, exit)
+	long.CreatedAt = sec(2)
+	ofPolicy := func(condition swarm.RestartPolicyCondition) swarm.Service {
+		s := replicated(1)
+		s.Spec.TaskTemplate.RestartPolicy = &swarm.RestartPolicy{Condition: condition}
+		return s
+	}
 	for _, j := range []judgement{
 		{name: "failed once, is tried again", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, failed, 1, exit), next}, want: created, now: 60, phase: Starting},
 		{name: "failed once, runs now", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, failed, 1, exit), taskIn("b", 1, running, 3)}, want: created, now: 6, phase: Settled, running: 1},
-		{name: "failed three times", service: replicated(1), tasks: three, want: created, now: 9, phase: Broken, reason: "its task failed 3 times, the last one with: No such image"},
+		{name: "failed three times", service: replicated(1), tasks: three, want: created, now: 9, phase: Failing, reason: "its task failed 3 times, the last one with: task: non-zero exit (1)"},
+		{name: "rejected at last by its node", service: replicated(1), tasks: rejected("invalid mount config"), want: created, now: 9, phase: Broken, reason: "its task failed 3 times, the last one with: invalid mount config"},
+		{name: "its image is not to be had", service: replicated(1), tasks: rejected("No such image: app:1"), want: created, now: 9, phase: Broken, reason: "its image could not be pulled, in 3 tries: No such image: app:1; swarm says so too when"},
+		{name: "failed three times, runs at last", service: replicated(1), tasks: append(three[:3:3], up), want: created, now: 10.9, phase: Settling, running: 1},
+		{name: "failed three times, has run for long enough", service: replicated(1), tasks: append(three[:3:3], up), want: created, now: 11.1, phase: Settled, running: 1},
+		{name: "runs no longer than the one before it lived", service: replicated(1), tasks: []swarm.Task{long, up}, want: created, now: 14.9, phase: Settling, running: 1},
+		{name: "outlived the one before it", service: replicated(1), tasks: []swarm.Task{long, up}, want: created, now: 15.1, phase: Settled, running: 1},
+		{name: "died again, in a service that was not restarted", service: replicated(1), tasks: []swarm.Task{long, up}, want: relabeled, now: 14.9, phase: Settling, running: 1},
+		{name: "ended well, and is not started again", service: ofPolicy("on-failure"), tasks: []swarm.Task{taskIn("a", 1, swarm.TaskStateComplete, 1)}, want: created, now: 9, phase: Broken, reason: "under the restart condition \"on-failure\" nothing runs then"},
+		{name: "failed, and is not started again", service: ofPolicy("none"), tasks: []swarm.Task{taskIn("a", 1, failed, 1, exit)}, want: created, now: 9, phase: Broken, reason: "does not start it again: task: non-zero exit (1)"},
 		{name: "failed three times, twice before us", service: replicated(1), tasks: three, want: knowing(relabeled, "a", "b"), now: 9, phase: Starting},
 		{name: "three slots failed once each", service: replicated(3), tasks: []swarm.Task{
 			taskIn("a", 1, failed, 1, exit), taskIn("b", 2, failed, 1, exit), taskIn("c", 3, failed, 1, exit),
@@ -172,7 +192,7 @@ func TestJudgeFailures(t *testing.T) {
 		}, want: created, now: 7, phase: Settled, running: 3},
 		{name: "exits 0 three times", service: replicated(1), tasks: []swarm.Task{
 			taskIn("a", 1, swarm.TaskStateComplete, 1), taskIn("b", 1, swarm.TaskStateComplete, 3), taskIn("c", 1, swarm.TaskStateComplete, 5), next,
-		}, want: created, now: 9, phase: Broken, reason: "ended with exit code 0"},
+		}, want: created, now: 9, phase: Failing, reason: "ended with exit code 0"},
 		{name: "ended, swarm may start it again", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, failed, 1, exit)}, want: created, now: 5, phase: Starting},
 		{name: "ended, swarm does not start it again", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, failed, 1, exit)}, want: created, now: 6.1, phase: Broken, reason: "swarm does not start it again: task: non-zero exit (1)"},
 		{name: "one slot of two is given up", service: replicated(2), tasks: []swarm.Task{taskIn("a", 1, failed, 1, exit), taskIn("b", 2, running, 1)}, want: created, now: 9, phase: Broken, running: 1, reason: "does not start it again"},
@@ -200,7 +220,7 @@ func TestJudgeGlobalServicesAndJobs(t *testing.T) {
 		{name: "global, failed three times on one node", service: global(1), tasks: []swarm.Task{
 			taskIn("a", 0, failed, 1, exit, onNode("n1")), taskIn("b", 0, failed, 2, exit, onNode("n1")), taskIn("c", 0, failed, 3, exit, onNode("n1")),
 			taskIn("d", 0, swarm.TaskStateReady, 4, onNode("n1")),
-		}, want: created, now: 9, phase: Broken, reason: "failed 3 times"},
+		}, want: created, now: 9, phase: Failing, reason: "failed 3 times"},
 		{name: "job, half done", service: job(replicatedJob, 0), tasks: []swarm.Task{taskIn("a", 0, complete, 1, ofRun(0)), taskIn("b", 1, running, 1, ofRun(0))}, want: asJob(created), now: 60, phase: Starting, running: 1},
 		{name: "job, done", service: job(replicatedJob, 0), tasks: []swarm.Task{taskIn("a", 0, complete, 1, ofRun(0)), taskIn("b", 1, complete, 1, ofRun(0))}, want: asJob(created), now: 1.1, phase: Settled, running: 2},
 		{name: "job, done in its last run only", service: job(replicatedJob, 1), tasks: []swarm.Task{taskIn("a", 0, complete, 1, ofRun(0)), taskIn("b", 1, complete, 1, ofRun(0))}, want: asJob(written), now: 60, phase: Starting},
@@ -220,12 +240,12 @@ func ptr[T any](v T) *T { return &v }
 func TestJudgeSaysWhyATaskWaits(t *testing.T) {
 	o := Observation{Service: replicated(1), Slots: 1, Tasks: []swarm.Task{taskIn("a", 1, swarm.TaskStatePending, 1, taskErr("no suitable node (1 node)"))}}
 	p := judge(o, created, sec(9))
-	w := watch{limits: Limits{Converge: time.Second, Pull: time.Hour}}
-	got := w.overdue(2*time.Second, 0, map[string]Progress{"web_app": p})
+	limits := Limits{Converge: time.Second, Pull: time.Hour}
+	got := limits.overdue(clocks{converging: 2 * time.Second}, map[string]Progress{"web_app": p})
 	if want := "converging took longer than 1s: service web_app is starting with 0 of 1 tasks: no suitable node (1 node)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got := w.overdue(time.Second/2, time.Minute, map[string]Progress{"web_app": p}); got != "" {
+	if got := limits.overdue(clocks{time.Second / 2, time.Minute}, map[string]Progress{"web_app": p}); got != "" {
 		t.Errorf("not overdue, and yet %q", got)
 	}
 }

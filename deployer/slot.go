@@ -22,6 +22,79 @@ type slot struct {
 	failures int
 }
 
+// count is what a service's slots come to.
+type count struct {
+	Progress
+	failures  int         // of the slot that failed most often and is not up
+	abandoned *swarm.Task // the newest failed one that swarm does not replace
+	sure      time.Time   // until then, what runs may still be about to fail
+	// unmade tells a global service without any task: swarm has not got to it
+	// yet, or no node takes one.
+	unmade bool
+}
+
+func countSlots(o Observation, want Expectation, now time.Time) count {
+	slots := bySlot(o, want)
+	c := count{Progress: Progress{Slots: o.Slots, Patience: healthPatience(o.Service.Spec)}}
+	if container := o.Service.Spec.TaskTemplate.ContainerSpec; container != nil {
+		c.Image = container.Image
+	}
+	for _, s := range slots {
+		c.add(s, want, now)
+	}
+	if isGlobal(o.Service.Spec) {
+		// Swarm counts a node's task only while it is wanted to run: not between a
+		// task that failed and its successor.
+		c.Slots = max(c.Slots, len(c.Live))
+		if want.Job {
+			c.Slots = len(slots)
+		}
+		if c.unmade = len(slots) == 0; c.unmade {
+			c.Waiting = "no node takes a task of it"
+		}
+	}
+	return c
+}
+
+func (c *count) add(s *slot, want Expectation, now time.Time) {
+	c.Failed = newer(c.Failed, s.failed)
+	if s.up == nil { // what came up at last is not failing
+		c.failures = max(c.failures, s.failures)
+	}
+	switch {
+	case s.up != nil:
+		c.Running++
+		c.Live = append(c.Live, s.up)
+		c.Since = later(c.Since, changedAt(s.up))
+		c.sure = later(c.sure, changedAt(s.up).Add(s.proves(want)))
+	case s.coming != nil:
+		c.Live = append(c.Live, s.coming)
+		if s.coming.Status.State == swarm.TaskStatePreparing {
+			c.Nodes = append(c.Nodes, s.coming.NodeID)
+		}
+		c.Waiting = cmp.Or(s.coming.Status.Err, c.Waiting)
+	case s.givenUp(want, now):
+		c.abandoned = newer(c.abandoned, s.last)
+	}
+}
+
+// proves is how long a slot's task must stay up to be believed: the monitor time
+// where the write made it, and as long as the one lived that failed before it, or
+// a service that dies every minute would look well in between.
+func (s *slot) proves(want Expectation) time.Duration {
+	if want.Job {
+		return 0
+	}
+	long := time.Duration(0)
+	if want.Restarts {
+		long = want.Monitor
+	}
+	if s.failed != nil {
+		long = max(long, min(changedAt(s.failed).Sub(s.failed.CreatedAt), outlives))
+	}
+	return long
+}
+
 // bySlot groups a service's tasks, in a stable order. Of a job only the tasks of
 // its present run count: each write runs it anew.
 func bySlot(o Observation, want Expectation) []*slot {

@@ -65,7 +65,7 @@ func (w *writer) undeploy(ctx context.Context, current *Stack, started time.Time
 	left := Left{Services: []string{}, Configs: []string{}, Networks: []string{}, Volumes: sortedKeys(current.Volumes), Secrets: []string{}}
 	say := func(kind, name string) {
 		if report != nil {
-			report(Event{Stage: "undeploy", Message: "remove " + kind + " " + name, Elapsed: time.Since(started)})
+			report(Event{Stage: "undeploy", Nodes: []string{}, Message: "remove " + kind + " " + name, Elapsed: time.Since(started)})
 		}
 	}
 	for _, name := range sortedKeys(current.Secrets) {

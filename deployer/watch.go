@@ -12,41 +12,6 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 )
 
-// Limits are how long a deploy may take. Both count only their own: the
-// converging clock stands while a task pulls its image.
-type Limits struct {
-	Converge time.Duration // until every service is settled
-	Pull     time.Duration // in which some task was pulling
-}
-
-// The limits of a deploy that names none.
-const (
-	DefaultConverge = 5 * time.Minute
-	DefaultPull     = 10 * time.Minute
-)
-
-func (l Limits) orDefaults() Limits {
-	if l.Converge <= 0 {
-		l.Converge = DefaultConverge
-	}
-	if l.Pull <= 0 {
-		l.Pull = DefaultPull
-	}
-	return l
-}
-
-// Event is one service's progress, for whoever shows it. Stage is what the
-// deploy is at: "apply", "watch", "verify", "put back".
-type Event struct {
-	Stage   string
-	Service string // "" for the stack as a whole
-	Phase   Phase
-	Running int
-	Slots   int
-	Message string
-	Elapsed time.Duration
-}
-
 // watch waits until every service is settled or one is broken. All services are
 // looked at together, in two requests a look. A look follows an event of a
 // service, and comes at least every pollEvery: swarm sends no events of tasks.
@@ -82,31 +47,29 @@ func (w *watch) run(ctx context.Context) (watched, error) {
 	defer stop()
 	changed := w.events(listening)
 	start, last, seen := time.Now(), time.Now(), time.Now()
-	var converging, pulling time.Duration
-	shown := map[string]Progress{}
+	var spent clocks
+	v := newViewer(w)
+	progress := map[string]Progress{}
 	for {
-		progress, err := w.look(ctx)
+		looked, err := w.look(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return watched{verdict: Stopped, reason: "interrupted", progress: shown}, nil
+			return watched{verdict: Stopped, reason: "interrupted", progress: progress}, nil
 		case err != nil && time.Since(seen) > unreachableFor:
-			return watched{progress: shown}, fmt.Errorf("watching the services: %w", err)
+			return watched{progress: progress}, fmt.Errorf("watching the services: %w", err)
 		case err == nil:
-			seen = time.Now()
-			w.show(shown, progress, time.Since(start))
-			if end, done := conclude(progress); done {
+			seen, progress = time.Now(), looked
+			v.nameNodes(ctx, progress)
+			end, done := conclude(progress)
+			v.show(ctx, progress, time.Since(start))
+			if done {
 				return end, nil
 			}
 		}
-		step := time.Since(last)
+		spent.add(time.Since(last), progress)
 		last = time.Now()
-		if anyPulling(shown) {
-			pulling += step
-		} else {
-			converging += step
-		}
-		if reason := w.overdue(converging, pulling, shown); reason != "" {
-			return watched{verdict: TimedOut, reason: reason, progress: shown}, nil
+		if reason := w.limits.overdue(spent, progress); reason != "" {
+			return watched{verdict: TimedOut, reason: reason, progress: progress}, nil
 		}
 		wait(ctx, changed, pollEvery)
 	}
@@ -119,57 +82,6 @@ func (w *watch) begin() {
 		want.From = now
 		w.want[id] = want
 	}
-}
-
-// conclude ends a watch: at the first broken service, or when all are settled.
-func conclude(progress map[string]Progress) (watched, bool) {
-	settled := 0
-	for _, name := range sortedKeys(progress) {
-		switch p := progress[name]; p.Phase {
-		case Settled:
-			settled++
-		case Broken:
-			return watched{verdict: Failed, reason: fmt.Sprintf("service %s: %s", name, p.Reason), progress: progress}, true
-		case Reversed:
-			return watched{verdict: RolledBack, reason: fmt.Sprintf("service %s: %s", name, p.Reason), progress: progress}, true
-		}
-	}
-	return watched{verdict: Converged, progress: progress}, settled == len(progress)
-}
-
-func anyPulling(progress map[string]Progress) bool {
-	for _, p := range progress {
-		if p.Phase == Pulling {
-			return true
-		}
-	}
-	return false
-}
-
-func (w *watch) overdue(converging, pulling time.Duration, progress map[string]Progress) string {
-	limit, what := w.limits.Converge, "converging"
-	switch {
-	case converging > w.limits.Converge:
-	case pulling > w.limits.Pull:
-		limit, what = w.limits.Pull, "pulling images"
-	default:
-		return ""
-	}
-	for _, name := range sortedKeys(progress) {
-		p := progress[name]
-		if p.Phase.final() {
-			continue
-		}
-		why := ""
-		switch {
-		case p.Waiting != "":
-			why = ": " + p.Waiting
-		case p.Failed != nil:
-			why = "; its last task failed with: " + taskError(p.Failed)
-		}
-		return oneLine(fmt.Sprintf("%s took longer than %s: service %s is %s with %d of %d tasks%s", what, limit, name, p.Phase, p.Running, p.Slots, why))
-	}
-	return fmt.Sprintf("%s took longer than %s", what, limit)
 }
 
 // look reads services and tasks, and judges each service.
@@ -185,15 +97,19 @@ func (w *watch) look(ctx context.Context) (map[string]Progress, error) {
 		return nil, err
 	}
 	now := time.Now().Add(w.clock)
-	progress := map[string]Progress{}
+	seen, progress := map[string]Observation{}, map[string]Progress{}
 	for _, service := range services {
-		o := Observation{Service: service, Tasks: tasks[service.ID], Slots: slotsOf(service)}
-		progress[w.names[service.ID]] = judge(o, w.want[service.ID], now)
+		name, want := w.names[service.ID], w.want[service.ID]
+		o := Observation{Service: service, Tasks: tasks[service.ID], Slots: slotsOf(service), Foreign: want.foreign(service)}
+		seen[name], progress[name] = o, judge(o, want, now)
 	}
 	for id, name := range w.names {
 		if _, ok := progress[name]; !ok {
 			progress[name] = Progress{Phase: Broken, Reason: fmt.Sprintf("the service (%s) is gone: someone removed it", id)}
 		}
+	}
+	if w.engine.looked != nil {
+		w.engine.looked(w, seen, now)
 	}
 	return progress, nil
 }
@@ -219,17 +135,6 @@ func (e *Engine) upToDate(ctx context.Context, services []swarm.Service) (map[st
 		byService[t.ServiceID] = append(byService[t.ServiceID], t)
 	}
 	return byService, nil
-}
-
-// show reports what changed since it was last shown, and keeps it.
-func (w *watch) show(shown, progress map[string]Progress, elapsed time.Duration) {
-	for _, name := range sortedKeys(progress) {
-		p, before := progress[name], shown[name]
-		shown[name] = p
-		if w.report != nil && (p.Phase != before.Phase || p.Running != before.Running || p.Slots != before.Slots) {
-			w.report(Event{Stage: w.stage, Service: name, Phase: p.Phase, Running: p.Running, Slots: p.Slots, Message: p.Reason, Elapsed: elapsed})
-		}
-	}
 }
 
 // events signals that something happened to the watched services. It is a hint
