@@ -23,6 +23,9 @@ import (
 
 var shared = engine.Shared{Options: engine.Options{Swarm: true}}
 
+// disturbed is a second engine, for what concerns all that runs on one.
+var disturbed = engine.Shared{Options: engine.Options{Swarm: true}}
+
 func TestMain(m *testing.M) {
 	if os.Getenv(childHost) != "" {
 		os.Exit(m.Run())
@@ -31,12 +34,19 @@ func TestMain(m *testing.M) {
 	if !isSet("test.parallel") { // the tests wait more than they work
 		_ = flag.Set("test.parallel", "8")
 	}
-	code := shared.Main(m)
-	if theLab.registry != nil {
-		_ = theLab.registry.Close()
+	code := disturbed.Main(inner{m})
+	for _, l := range []*lab{&theLab, &otherLab} {
+		if l.registry != nil {
+			_ = l.registry.Close()
+		}
 	}
 	os.Exit(code)
 }
+
+// inner runs the tests with the shared engine.
+type inner struct{ m *testing.M }
+
+func (i inner) Run() int { return shared.Main(i.m) }
 
 func isSet(name string) bool {
 	set := false
@@ -54,22 +64,29 @@ type lab struct {
 	binary   []byte
 	registry *localregistry.Registry
 	spoiled  sync.Map // path of a request to the body that is answered
+	held     sync.Map // path of a request that is not answered
 	images   []catalogue.Image
 }
 
-var theLab lab
+var theLab, otherLab lab
 
 // versions are the app's tags; their images differ in a label only.
 var versions = []string{"1", "2", "3"}
 
 func useLab(t *testing.T) *lab {
 	t.Helper()
-	e := shared.Get(t)
-	theLab.once.Do(func() { theLab.err = theLab.start(t, e) })
-	if theLab.err != nil {
-		t.Fatal(theLab.err)
+	return theLab.use(t, &shared)
+}
+
+// use starts the lab on an engine, unless it has one already.
+func (l *lab) use(t *testing.T, on *engine.Shared) *lab {
+	t.Helper()
+	e := on.Get(t)
+	l.once.Do(func() { l.err = l.start(t, e) })
+	if l.err != nil {
+		t.Fatal(l.err)
 	}
-	return &theLab
+	return l
 }
 
 func (l *lab) start(t *testing.T, e *engine.Engine) (err error) {
@@ -97,6 +114,10 @@ func (l *lab) spoil(next http.Handler) http.Handler {
 		if body, ok := l.spoiled.Load(r.URL.Path); ok {
 			w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
 			_, _ = w.Write(body.([]byte))
+			return
+		}
+		if _, ok := l.held.Load(r.URL.Path); ok {
+			<-r.Context().Done()
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -32,7 +32,11 @@ func newRig(t *testing.T, name string) *rig {
 // serialRig is a rig for a test that runs alone.
 func serialRig(t *testing.T, name string) *rig {
 	t.Helper()
-	l := useLab(t)
+	return rigOn(t, useLab(t), name)
+}
+
+func rigOn(t *testing.T, l *lab, name string) *rig {
+	t.Helper()
 	domain := name + ".example.org"
 	r := &rig{Engine: l.connect(t), t: t, lab: l, domain: domain, stack: StackName(domain), images: l.images}
 	t.Cleanup(r.clean)

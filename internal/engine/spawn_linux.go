@@ -31,7 +31,8 @@ const namespaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NE
 //   - /sys is that of the engine's network namespace, with the host's cgroups. It has
 //     no securityfs, so dockerd loads no AppArmor profile into the kernel.
 //   - /proc/sys/kernel/keys is read-only: dockerd raises the whole machine's limits.
-//   - The shell stays as the parent that reaps what the daemon's children leave.
+//   - The shell stays as the parent that reaps what the daemon's children leave, and
+//     starts the daemon again when Restart says so.
 const supervise = `set -eu
 mount -n --make-rprivate /
 mount -n -t proc proc /proc
@@ -60,9 +61,18 @@ echo "nameserver $node" >/etc/resolv.conf
 ip link set lo up
 ip addr add "$node/$bits" dev ` + innerLink + `
 ip link set ` + innerLink + ` up
-"$@" --insecure-registry "$node/$bits" </dev/null &
-wait $!
+while :; do
+	"$@" --insecure-registry "$node/$bits" </dev/null &
+	status=0
+	wait $! || status=$?
+	[ -e ` + againPath + ` ] || exit $status
+	rm ` + againPath + `
+done
 `
+
+// againPath, inside the engine's own /run, tells the supervisor that the daemon's end
+// is not the engine's.
+const againPath = "/run/galley-again"
 
 // supervisor is the running first process of an engine's PID namespace.
 type supervisor struct {

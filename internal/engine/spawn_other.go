@@ -7,6 +7,8 @@ import (
 	"io"
 )
 
+const againPath = ""
+
 var errLinux = errors.New("a private engine needs linux")
 
 type supervisor struct {

@@ -1,9 +1,9 @@
 // Command app is what the engine tests deploy. MODE says how it behaves: "serve"
 // (the default) is healthy after DELAY, "sick" never, "exit0" and "exit1" end at
-// once, "once" on its volume's second start, "flaky" on
-// every second one, "stubborn" does not listen to
-// SIGTERM. Called as "app health" it is the
-// container's health check.
+// once, "once" on its volume's second start, "flaky" on every second one, "stubborn"
+// does not listen to SIGTERM, "needs" ends at once until another app on its volume
+// is healthy. SICK is the SLOT that is sick whatever the MODE, and after LIFE it ends
+// with exit code 1. Called as "app health" it is the container's health check.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 const (
 	ready   = "/ready"
 	started = "/data/started"
+	healthy = "/data/healthy"
 )
 
 func main() {
@@ -47,6 +48,19 @@ func main() {
 			os.Exit(1)
 		}
 	}
+	if slot := os.Getenv("SLOT"); slot != "" && slot == os.Getenv("SICK") {
+		mode = "sick"
+	}
+	if _, err := os.Stat(healthy); mode == "needs" && err != nil {
+		fmt.Fprintln(os.Stderr, "the database is not there")
+		os.Exit(1)
+	}
+	if life, err := time.ParseDuration(os.Getenv("LIFE")); err == nil {
+		time.AfterFunc(life, func() {
+			fmt.Fprintln(os.Stderr, "cannot go on")
+			os.Exit(1)
+		})
+	}
 	if mode == "once" {
 		if _, err := os.Stat(started); err == nil {
 			fmt.Fprintln(os.Stderr, "the data is of a newer version")
@@ -70,6 +84,9 @@ func main() {
 			if err := os.WriteFile(ready, nil, 0o600); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
+			}
+			if _, err := os.Stat("/data"); err == nil {
+				_ = os.WriteFile(healthy, nil, 0o600)
 			}
 		case <-stop:
 			if mode != "stubborn" {

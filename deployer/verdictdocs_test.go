@@ -1,0 +1,5 @@
+package deployer
+
+import "testing"
+
+func documented(t *testing.T, c verdictCase, row galleyCell) {}

@@ -1,0 +1,139 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestVerdicts runs every case of the table with galley, checks its outcome, and
+// compares it with the line in docs/verdicts.md.
+func TestVerdicts(t *testing.T) {
+	for _, c := range verdictCases {
+		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, c, "")
+			row := s.judgeGalley()
+			t.Logf("%s", row)
+			documented(t, c, row)
+		})
+	}
+}
+
+// galleyCell is what galley made of a case.
+type galleyCell struct {
+	verdict Verdict
+	state   StateAfter
+	exit    int
+	reason  string
+}
+
+func (g galleyCell) String() string {
+	return fmt.Sprintf("%s, %s, exit code %d: %s", g.verdict, g.state, g.exit, g.reason)
+}
+
+// judgeGalley runs the case and checks that the outcome is the expected one, and
+// that it is true.
+func (s *scene) judgeGalley() galleyCell {
+	s.t.Helper()
+	before := ""
+	if s.c.before != "" {
+		s.converges(s.desired("1.0.0+1", s.text(s.c.before)))
+		if s.c.yesterday != nil {
+			s.c.yesterday(s)
+		}
+		before = s.standing()
+	}
+	s.events = nil
+	o := s.runGalley(s.desired("2.0.0+2", s.text(s.c.then), "CONF_VERSION", "v2"))
+	s.ends(o, s.c.verdict, s.c.state)
+	kind, good := o.Kind()
+	cell := galleyCell{o.Verdict, o.State, 0, s.short(o.Reason)}
+	if !good {
+		cell.exit = kind.ExitCode()
+	}
+	if cell.exit != s.c.exit {
+		s.t.Errorf("exit code %d, want %d", cell.exit, s.c.exit)
+	}
+	if record := s.lastRecord(); record.Verdict != o.Verdict || record.State != o.State {
+		s.t.Errorf("the record says %+v", record)
+	}
+	s.isTrue(o, before)
+	return cell
+}
+
+func (s *scene) runGalley(then *Desired) Outcome {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	defer cancel()
+	if s.c.galley != nil {
+		return s.c.galley(s, then)
+	}
+	s.interrupt = cancel
+	wait := s.disturb(s.t.Context())
+	o := s.deployUntil(ctx, then, func(o *DeployOptions) {
+		if s.c.limits.Converge > 0 {
+			o.Limits.Converge = s.c.limits.Converge
+		}
+		if s.c.limits.Pull > 0 {
+			o.Limits.Pull = s.c.limits.Pull
+		}
+	})
+	close(s.ended)
+	wait()
+	return o
+}
+
+// isTrue looks at the engine itself.
+func (s *scene) isTrue(o Outcome, before string) {
+	s.t.Helper()
+	if o.State == StatePrevious {
+		s.isBack(before)
+		if before != "" {
+			s.serves()
+		}
+		return
+	}
+	s.noRecords(recordLock, recordJournal)
+	s.serves()
+	if text := s.standing(); text == before || !strings.Contains(text, "config "+s.stack+"_conf_v2") {
+		s.t.Errorf("what stands is not the new version:\n%s", text)
+	}
+}
+
+// short is the part of a reason that the case expects, without what differs from
+// run to run.
+func (s *scene) short(reason string) string {
+	s.t.Helper()
+	text := s.plain(reason)
+	if s.c.reason == "" {
+		if text != "" {
+			s.t.Errorf("reason %q, want none", text)
+		}
+		return ""
+	}
+	found := regexp.MustCompile(s.c.reason).FindString(text)
+	if found == "" {
+		s.t.Errorf("reason %q, want %q in it\n%s", text, s.c.reason, strings.Join(s.events, "\n"))
+	}
+	return found
+}
+
+var (
+	digests   = regexp.MustCompile(`@sha256:[0-9a-f]{64}`)
+	swarmIDs  = regexp.MustCompile(`\b[0-9a-z]{25}\b`)
+	addresses = regexp.MustCompile(`\b\d+\.\d+\.\d+\.\d+:\d+\b`)
+	tries     = regexp.MustCompile(`\b(failed|in) [3-9] (times|tries)\b`)
+	onHost    = regexp.MustCompile(`: on \S+`)
+)
+
+// plain is a text of an engine without names that only this run knows.
+func (s *scene) plain(text string) string {
+	text = strings.NewReplacer("other-"+s.stack, "other", s.stack+"_", "").Replace(text)
+	text = digests.ReplaceAllString(text, "")
+	text = swarmIDs.ReplaceAllString(text, "…")
+	text = addresses.ReplaceAllString(text, "registry.example.org")
+	text = tries.ReplaceAllString(text, "$1 3 $2") // a fourth may come before the third is seen
+	return onHost.ReplaceAllString(text, ": on node-1")
+}
