@@ -24,6 +24,14 @@ type Input struct {
 	App    App
 	Recipe *recipe.Recipe
 	Entry  *catalogue.Entry
+	// WorkTree takes the entry's place for a recipe that no catalogue has; Resolve
+	// is needed then.
+	WorkTree *WorkTree
+	// Resolve pins images that the entry does not name to what they name now; each
+	// is a reason in Unverified. nil refuses them.
+	Resolve Resolve
+	// Unverified are further reasons why nobody vouches for the stack.
+	Unverified []string
 }
 
 // LabelEntry names the catalogue entry a stack was deployed from: the sha256 of
@@ -98,12 +106,8 @@ func NewDesired(ctx context.Context, in Input) (*Desired, error) {
 	if err != nil {
 		return nil, fmt.Errorf("converting %s: %w", strings.Join(model.files, ", "), err)
 	}
-	digest, err := in.Entry.SHA256()
-	if err != nil {
-		return nil, err
-	}
 	d := &Desired{
-		Stack: converted.stack, Domain: in.App.Domain, Recipe: in.App.Recipe, Version: in.Entry.Version, EntryDigest: digest,
+		Stack: converted.stack, Domain: in.App.Domain, Recipe: in.App.Recipe,
 		Secrets:   secretSpecs(model.project, in.App, in.Recipe.Sample),
 		Images:    map[string]catalogue.Image{},
 		DependsOn: converted.dependsOn, derived: converted.derived, Notes: in.Recipe.Notes,
@@ -112,10 +116,22 @@ func NewDesired(ctx context.Context, in Input) (*Desired, error) {
 	for name, value := range model.env {
 		d.mask.learn(name, value)
 	}
-	if err := d.pin(in.Entry); err != nil {
+	if in.WorkTree != nil {
+		d.Version = in.WorkTree.version(d.labelled())
+		d.Distrust(in.WorkTree.reason())
+	} else {
+		d.Version = in.Entry.Version
+		if d.EntryDigest, err = in.Entry.SHA256(); err != nil {
+			return nil, err
+		}
+	}
+	for _, reason := range in.Unverified {
+		d.Distrust(reason)
+	}
+	if err := d.pin(ctx, in); err != nil {
 		return nil, err
 	}
-	d.mark()
+	d.mark(in.WorkTree)
 	return d, nil
 }
 
@@ -182,15 +198,18 @@ func unsetWarnings(app App, r *recipe.Recipe) []string {
 
 // pin puts the entry's digest behind every image and its platforms into the
 // placement, so that no task is given to a node that cannot run it.
-func (d *Desired) pin(entry *catalogue.Entry) error {
+func (d *Desired) pin(ctx context.Context, in Input) error {
 	var missing []string
 	for _, name := range slices.Sorted(maps.Keys(d.Stack.Services)) {
 		service := d.Stack.Services[name]
 		container := service.Spec.TaskTemplate.ContainerSpec
-		image, err := entryImage(entry, container.Image)
+		image, vouched, err := in.image(ctx, container.Image)
 		if err != nil {
 			missing = append(missing, fmt.Sprintf("image %q of service %q %v", container.Image, name, err))
 			continue
+		}
+		if !vouched && in.WorkTree == nil {
+			d.Distrust("image " + image.Reference + " is not the entry's")
 		}
 		written, _, _ := strings.Cut(container.Image, "@")
 		container.Image = written + "@" + image.Digest
@@ -205,8 +224,12 @@ func (d *Desired) pin(entry *catalogue.Entry) error {
 	if len(missing) == 0 {
 		return nil
 	}
+	if in.Resolve != nil {
+		err := fault.New(fault.Unavailable, "%s", strings.Join(missing, "; "))
+		return fault.Hint(err, "check the image's name, the network, and docker login")
+	}
 	err := fault.New(fault.Refused, "%s", strings.Join(missing, "; "))
-	return fault.Hint(err, "a variable of the env file may change the image; the entry vouches for those of the recipe's sample")
+	return fault.Hint(err, "a variable of the env file may change the image; the entry vouches for those of the recipe's sample; --allow-unverified takes what the image's name stands for now")
 }
 
 // entryImage finds the entry's image for a reference as it is written.
@@ -263,7 +286,7 @@ func (d *Desired) mainService() string {
 }
 
 // mark writes the labels that clients read, and reads the recipe's timeout.
-func (d *Desired) mark() {
+func (d *Desired) mark(tree *WorkTree) {
 	if len(d.Stack.Services) == 0 {
 		return
 	}
@@ -271,9 +294,11 @@ func (d *Desired) mark() {
 	labels[clientLabel(d.Stack.Name, "recipe")] = d.Recipe
 	labels[clientLabel(d.Stack.Name, "version")] = d.Version
 	labels[clientLabel(d.Stack.Name, "chaos")] = "false"
-	labels[LabelEntry] = d.EntryDigest
-	if len(d.Unverified) > 0 {
-		labels[LabelUnverified] = strings.Join(d.Unverified, "; ")
+	if tree != nil {
+		labels[clientLabel(d.Stack.Name, "chaos")] = "true"
+		labels[clientLabel(d.Stack.Name, "chaos-version")] = tree.ID()
+	} else {
+		labels[LabelEntry] = d.EntryDigest
 	}
 	key := clientLabel(d.Stack.Name, "timeout")
 	text, ok := labels[key]
