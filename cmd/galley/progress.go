@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,17 +31,10 @@ func (s *streams) watchDeploy() (report func(deployer.Event), done func()) {
 	return s.eventLine, func() {}
 }
 
-// eventDocument is one change as a JSON line. Times are in seconds since the
-// stage began.
+// eventDocument is one change as a JSON line.
 type eventDocument struct {
-	Type    string         `json:"type"` // "event"; the last line has "outcome"
-	Stage   string         `json:"stage"`
-	Service string         `json:"service"` // "" for the stack as a whole
-	Phase   deployer.Phase `json:"phase"`   // "" for the stack as a whole
-	Running int            `json:"running"`
-	Slots   int            `json:"slots"`
-	Message string         `json:"message"`
-	Seconds float64        `json:"seconds"`
+	Type string `json:"type"` // "event"; the last line has "outcome"
+	deployer.Event
 }
 
 // outcomeDocument is the last line of a deploy's JSON.
@@ -57,26 +51,36 @@ func (s *streams) printLine(v any) error {
 }
 
 func (s *streams) eventJSON(e deployer.Event) {
-	err := s.printLine(eventDocument{
-		Type: "event", Stage: e.Stage, Service: e.Service, Phase: e.Phase, Running: e.Running, Slots: e.Slots,
-		Message: e.Message, Seconds: e.Elapsed.Round(time.Millisecond).Seconds(),
-	})
-	if err != nil && s.lost == nil {
+	if err := s.printLine(eventDocument{"event", e}); err != nil && s.lost == nil {
 		s.lost = fmt.Errorf("writing the progress: %w", err)
 	}
 }
 
 // eventLine prints one line for a log.
 func (s *streams) eventLine(e deployer.Event) {
-	if e.Service == "" {
-		s.notef("%6.1fs  %-8s  %s\n", e.Elapsed.Seconds(), e.Stage, oneLine(e.Message))
-		return
-	}
-	text := fmt.Sprintf("%s: %s, %d of %d", e.Service, e.Phase, e.Running, e.Slots)
-	if e.Message != "" {
-		text += ", " + e.Message
+	text := e.Message
+	if e.Service != "" {
+		text = fmt.Sprintf("%s: %s, %d of %d", e.Service, e.Phase, e.Running, e.Slots)
+		if note := eventNote(e); note != "" {
+			text += ", " + note
+		}
 	}
 	s.notef("%6.1fs  %-8s  %s\n", e.Elapsed.Seconds(), e.Stage, oneLine(text))
+}
+
+// eventNote is what is said of a service beside its numbers.
+func eventNote(e deployer.Event) string {
+	var parts []string
+	if e.Phase == deployer.Pulling && len(e.Nodes) > 0 {
+		parts = append(parts, "on "+strings.Join(e.Nodes, ", "))
+	}
+	if _, said, ok := strings.Cut(e.Health, ": "); ok && e.Phase != deployer.Settled {
+		parts = append(parts, "health check: "+said)
+	}
+	if e.Message != "" {
+		parts = append(parts, e.Message)
+	}
+	return oneLine(strings.Join(parts, ", "))
 }
 
 // redrawEvery is how often times move on the board while nothing else happens.
@@ -199,14 +203,14 @@ func (b *board) picture(width, height int, now time.Time) []string {
 	for _, row := range rows {
 		name = max(name, utf8.RuneCountInString(row.Service))
 	}
-	lines := []string{cut(fmt.Sprintf("%-*s  %-7s  %-11s  %8s", name, "SERVICE", "TASKS", "STATE", "ELAPSED"), width)}
+	lines := []string{cut(fmt.Sprintf("%-*s  %-7s  %-11s  %-9s  %8s", name, "SERVICE", "TASKS", "STATE", "HEALTH", "ELAPSED"), width)}
 	for _, row := range rows {
 		until := row.ended
 		if until.IsZero() {
 			until = now
 		}
-		text := fmt.Sprintf("%-*s  %-7s  %-11s  %7.1fs  %s", name, visible(row.Service), fmt.Sprintf("%d/%d", row.Running, row.Slots),
-			row.Phase, until.Sub(row.began).Seconds(), row.note())
+		text := fmt.Sprintf("%-*s  %-7s  %-11s  %-9s  %7.1fs  %s", name, visible(row.Service), fmt.Sprintf("%d/%d", row.Running, row.Slots),
+			row.Phase, row.health(), until.Sub(row.began).Seconds(), row.note())
 		text = cut(strings.TrimRight(text, " "), width)
 		if colour := phaseColours[row.Phase]; b.colour && colour != "" {
 			text = colour + text + "\x1b[0m"
@@ -219,9 +223,15 @@ func (b *board) picture(width, height int, now time.Time) []string {
 	return lines
 }
 
+// health is the state alone: what the check said stands in the note.
+func (r *boardRow) health() string {
+	state, _, _ := strings.Cut(r.Health, ":")
+	return cmp.Or(oneLine(state), "-")
+}
+
 // note is what is said beside a service.
 func (r *boardRow) note() string {
-	note := oneLine(r.Message)
+	note := eventNote(r.Event)
 	if r.Stage == "put back" {
 		note = strings.TrimSpace("put back " + note)
 	}

@@ -76,19 +76,22 @@ func testBoard(t *testing.T, width, height int) (*board, *screen) {
 }
 
 func TestBoardIsDrawnOverItself(t *testing.T) {
-	b, s := testBoard(t, 60, 24)
+	b, s := testBoard(t, 80, 24)
 	b.event(deployer.Event{Stage: "apply", Message: "create service web_app"})
-	b.event(deployer.Event{Stage: "watch", Service: "web_app", Phase: deployer.Pulling, Slots: 1, Message: "pulling on node-a"})
+	b.event(deployer.Event{Stage: "watch", Service: "web_app", Phase: deployer.Pulling, Slots: 1, Nodes: []string{"node-a", "node-b"}})
+	if got := s.text(); !strings.Contains(got, "web_app  0/1      pulling      - T  on node-a, node-b") {
+		t.Errorf("while it pulls the screen shows\n%s", got)
+	}
 	b.event(deployer.Event{Stage: "watch", Service: "web_db", Phase: deployer.Starting, Slots: 2, Running: 1})
 	b.event(deployer.Event{Stage: "watch", Service: "web_app", Phase: deployer.Settled, Slots: 1, Running: 1})
 	b.event(deployer.Event{Stage: "put back", Message: "failed: \x1b[2Jservice web_db: " + strings.Repeat("long ", 40)})
-	b.event(deployer.Event{Stage: "put back", Service: "web_db", Phase: deployer.Broken, Slots: 2, Running: 0})
+	b.event(deployer.Event{Stage: "put back", Service: "web_db", Phase: deployer.Broken, Slots: 2, Running: 0, Health: "unhealthy: no route"})
 	b.close()
 	want := ` T  apply     create service web_app
- T  put back  failed: ` + "\ufffd" + `[2Jservice web_db: long long lo…
-SERVICE  TASKS    STATE         ELAPSED
-web_app  1/1      settled T
-web_db   0/2      failed T  put back`
+ T  put back  failed: ` + "\ufffd" + `[2Jservice web_db: long long long long long long lo…
+SERVICE  TASKS    STATE        HEALTH      ELAPSED
+web_app  1/1      settled      - T
+web_db   0/2      failed       unhealthy T  put back health check: no r…`
 	if got := s.text(); got != want {
 		t.Errorf("the screen shows\n%s\nwant\n%s", got, want)
 	}
@@ -120,7 +123,7 @@ func TestEventsAreJSONLines(t *testing.T) {
 	s := newStreams(strings.NewReader(""), &out, &out)
 	s.json = true
 	report, done := s.watchDeploy()
-	report(deployer.Event{Stage: "watch", Service: "web_app", Phase: deployer.Starting, Slots: 1, Message: "<\n>", Elapsed: 1500 * time.Millisecond})
+	report(deployer.Event{Stage: "watch", Service: "web_app", Phase: deployer.Starting, Slots: 1, Nodes: []string{}, Message: "<\n>", Elapsed: 1500 * time.Millisecond})
 	done()
 	if err := s.printLine(outcomeDocument{"outcome", deployer.Outcome{Verdict: deployer.Converged}}); err != nil {
 		t.Fatal(err)
@@ -129,7 +132,8 @@ func TestEventsAreJSONLines(t *testing.T) {
 	if len(lines) != 2 {
 		t.Fatalf("lines %q, want 2", lines)
 	}
-	want := `{"type":"event","stage":"watch","service":"web_app","phase":"starting","running":0,"slots":1,"message":"<\n>","seconds":1.5}`
+	want := `{"type":"event","stage":"watch","service":"web_app","image":"","phase":"starting","running":0,"slots":1,` +
+		`"health":"","nodes":[],"message":"<\n>","elapsed_ns":1500000000}`
 	if lines[0] != want {
 		t.Errorf("the event is\n%s\nwant\n%s", lines[0], want)
 	}
