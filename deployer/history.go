@@ -3,7 +3,6 @@ package deployer
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -13,8 +12,11 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 )
 
-// keptRecords is how many history records a stack keeps.
-const keptRecords = 20
+// KeptRecords is how many history records a stack keeps.
+const KeptRecords = 20
+
+// numberTries is how often a record looks for a number that is free.
+const numberTries = 20
 
 // Record is one line of a stack's history.
 type Record struct {
@@ -85,11 +87,13 @@ func (e *Engine) History(ctx context.Context, stack string) ([]Record, error) {
 		}
 		records = append(records, r)
 	}
-	slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(records, func(a, b Record) int { return cmp.Or(cmp.Compare(a.Number, b.Number), a.When.Compare(b.When)) })
 	return records, nil
 }
 
-// remember appends a record and removes those past keptRecords, oldest first.
+// remember appends a record and removes those past KeptRecords, oldest first. A
+// number is in the record's name, so no two records of a stack have the same one,
+// whoever writes at the same time.
 func (e *Engine) remember(ctx context.Context, stack string, r Record) error {
 	configs, err := e.records(ctx, recordHistory, stack)
 	if err != nil {
@@ -102,20 +106,31 @@ func (e *Engine) remember(ctx context.Context, stack string, r Record) error {
 		r.Number = number(configs[len(configs)-1].Spec.Labels) + 1
 	}
 	r.Reason = clip(r.Reason, 1000) // a record keeps to 4 KB
-	data, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	suffix := strconv.Itoa(r.Number) + "_" + rand.Text()[:6]
-	if _, err := e.createRecord(ctx, recordHistory, stack, suffix, data, map[string]string{labelNumber: strconv.Itoa(r.Number)}); err != nil {
+	if err := e.append(ctx, stack, r); err != nil {
 		return fmt.Errorf("writing the history: %w", err)
 	}
-	for i := 0; i < len(configs)+1-keptRecords; i++ {
+	for i := 0; i < len(configs)+1-KeptRecords; i++ {
 		if err := e.removeRecord(ctx, configs[i].ID); err != nil {
 			return fmt.Errorf("pruning the history: %w", err)
 		}
 	}
 	return nil
+}
+
+// append writes a record under its number, or the next one that is free.
+func (e *Engine) append(ctx context.Context, stack string, r Record) error {
+	for try := 1; ; try++ {
+		data, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		number := strconv.Itoa(r.Number)
+		_, err = e.createRecord(ctx, recordHistory, stack, number, data, map[string]string{labelNumber: number})
+		if err == nil || !isNameTaken(err) || try >= numberTries {
+			return err
+		}
+		r.Number++
+	}
 }
 
 // Seen is the highest catalogue versions that any stack on the swarm was

@@ -117,7 +117,7 @@ func (e *Engine) clearStale(ctx context.Context, stack string) (whose string, er
 	}
 	if beating && !holder.died() {
 		err := fmt.Errorf("stack %q is locked by %s since %s, for %s", stack, holder.Owner, holder.Since.Format(time.DateTime), holder.Reason)
-		return "", fault.Hint(err, "wait until it is done; a lock whose holder is gone is taken over after %s", e.staleTime())
+		return "", fault.Hint(err, "wait until it is done; a lock whose holder is gone is taken over after %s, and galley app unlock takes one away", e.staleTime())
 	}
 	return holder.Owner, e.removeRecord(ctx, lock.ID)
 }
@@ -126,17 +126,23 @@ func (e *Engine) clearStale(ctx context.Context, stack string) (whose string, er
 // within staleAfter on the manager's clock does; the manager's clock is read
 // from the engine, so that the operator's may be wrong.
 func (e *Engine) beats(ctx context.Context, lock swarm.Config) (bool, error) {
+	silent, err := e.silent(ctx, lock)
+	return silent < e.staleTime(), err
+}
+
+// silent is how long a lock has not been moved, by the manager's clock.
+func (e *Engine) silent(ctx context.Context, lock swarm.Config) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	info, err := e.api.Info(ctx)
 	if err != nil {
-		return false, fmt.Errorf("asking the engine for its clock: %w", err)
+		return 0, fmt.Errorf("asking the engine for its clock: %w", err)
 	}
 	now, err := time.Parse(time.RFC3339Nano, info.SystemTime)
 	if err != nil {
-		return false, fmt.Errorf("reading the engine's clock %q: %w", info.SystemTime, err)
+		return 0, fmt.Errorf("reading the engine's clock %q: %w", info.SystemTime, err)
 	}
-	return now.Sub(lock.UpdatedAt) < e.staleTime(), nil
+	return max(now.Sub(lock.UpdatedAt), 0), nil
 }
 
 func (e *Engine) hold(id string) *Lock {

@@ -116,20 +116,20 @@ func TestForget(t *testing.T) {
 
 func TestHistoryKeepsTheLast(t *testing.T) {
 	r := newRig(t, "history")
-	for i := range keptRecords + 2 {
+	for i := range KeptRecords + 2 {
 		if err := r.remember(t.Context(), r.stack, Record{To: "1", Changed: i, Catalogue: CatalogueMark{Fingerprint: r.stack, Timestamp: int64(i), Snapshot: 7}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	records, err := r.History(t.Context(), r.stack)
-	if err != nil || len(records) != keptRecords {
-		t.Fatalf("%d records (%v), want %d", len(records), err, keptRecords)
+	if err != nil || len(records) != KeptRecords {
+		t.Fatalf("%d records (%v), want %d", len(records), err, KeptRecords)
 	}
 	if !slices.IsSortedFunc(records, func(a, b Record) int { return a.Number - b.Number }) || records[0].Number != 3 || records[0].Changed != 2 {
 		t.Errorf("the first record is %+v, want number 3", records[0])
 	}
 	seen, err := r.Seen(t.Context(), CatalogueMark{Fingerprint: r.stack, TimestampSigners: "new"})
-	if err != nil || seen.Timestamp != keptRecords+1 || seen.Snapshot != 7 {
+	if err != nil || seen.Timestamp != KeptRecords+1 || seen.Snapshot != 7 {
 		t.Errorf("seen %+v (%v)", seen, err)
 	}
 }
