@@ -38,6 +38,7 @@ type appMakeCmds struct {
 type appDeployCmds struct {
 	Plan     appPlanCmd     `cmd:"" help:"Show what a deploy would change. Exits with 1 when something would."`
 	Deploy   appDeployCmd   `cmd:"" help:"Deploy a version from the verified catalogue."`
+	Unlock   appUnlockCmd   `cmd:"" help:"Take away the lock of a deploy that is gone."`
 	Undeploy appUndeployCmd `cmd:"" help:"Take an app off its server; volumes and secrets stay."`
 	Restart  appRestartCmd  `cmd:"" help:"Restart an app's services."`
 	Scale    appScaleCmd    `cmd:"" help:"Set how many replicas services have."`
@@ -45,9 +46,10 @@ type appDeployCmds struct {
 
 // appLookCmds change nothing.
 type appLookCmds struct {
-	Status appStatusCmd `cmd:"" help:"Show what runs."`
-	Verify appVerifyCmd `cmd:"" help:"Compare what runs with the catalogue's entry."`
-	Logs   appLogsCmd   `cmd:"" help:"Show what the services write, merged by time."`
+	Status  appStatusCmd  `cmd:"" help:"Show what runs."`
+	History appHistoryCmd `cmd:"" help:"Show what was done to an app, by whom, and how it ended."`
+	Verify  appVerifyCmd  `cmd:"" help:"Compare what runs with the catalogue's entry."`
+	Logs    appLogsCmd    `cmd:"" help:"Show what the services write, merged by time."`
 }
 
 // appInsideCmds reach into an app's containers.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galley-coop/galley/deployer"
@@ -132,6 +133,7 @@ type appDeployCmd struct {
 	Timeout       time.Duration `help:"How long services may take to converge, pulling aside (default: the recipe's, else 5m)." placeholder:"5m"`
 	PullTimeout   time.Duration `help:"How long pulling images may take (default 10m)." placeholder:"10m"`
 	Plan          string        `help:"Deploy what galley app plan --out saved, and only if everything is still as it was." placeholder:"FILE"`
+	OnFailure     string        `enum:"put-back,leave" default:"put-back" help:"What becomes of a stack whose deploy failed: put-back restores what stood before, and removes a first deploy; leave keeps what was written, to be looked at."`
 	AllowUnvetted bool          `help:"Deploy an entry that the publisher's lint gate did not vet."`
 
 	AllowWithdrawn bool `help:"Deploy a version that was yanked, or whose tag was removed."`
@@ -145,7 +147,9 @@ func (appDeployCmd) Help() string {
 
 The entry and every file come from the verified catalogue; every image is pinned
 to the entry's digest. All services are watched until they run, and what runs is
-compared with the entry. When anything fails the whole stack is put back.
+compared with the entry. When anything fails the whole stack is put back; with
+--on-failure leave it stays as it is (exit code 6), and the next deploy starts from
+what stood before.
 
 Exit codes: 0 converged and verified, 4 refused, 5 failed and put back,
 6 failed and not back (or unknown), 3 could not run, 130 interrupted before
@@ -224,6 +228,7 @@ func (c *appDeployCmd) deploy(ctx context.Context, s *streams, signals *signals,
 		Hurry:       signals.hurry, Abort: signals.abort,
 		Catalogue: w.mark(),
 		World:     world,
+		OnFailure: deployer.OnFailure(c.OnFailure),
 	}
 	return s.carryOut(ctx, engine, w.app, w.desired, plan, options, w.record)
 }
@@ -239,10 +244,13 @@ func (w *wanted) record() error {
 
 func (s *streams) printOutcome(app deployer.App, desired *deployer.Desired, o deployer.Outcome) error {
 	for _, dropped := range o.Dropped {
-		s.notef("galley: warning: the engine did not store %s\n", dropped)
+		s.notef("galley: warning: the engine did not store %s\n", oneLine(dropped))
 	}
 	kind, good := o.Kind()
 	if good {
+		if len(o.UnusedSecrets) > 0 {
+			s.notef("secrets that nothing uses: %s\n", oneLine(strings.Join(o.UnusedSecrets, ", ")))
+		}
 		s.printf("%s: %s %s in %s; %s\n", app.Domain, desired.Recipe, desired.Version, o.Duration.Round(100*time.Millisecond), verified(o))
 		return nil
 	}

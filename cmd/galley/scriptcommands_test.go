@@ -50,6 +50,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"flipread":    flipRead,
 	"drift":       drift,
 	"interrupt":   interrupt,
+	"killed":      killed,
 	"plainengine": plainEngine,
 }
 
