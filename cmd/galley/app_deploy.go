@@ -244,7 +244,7 @@ func (w *wanted) record() error {
 
 func (s *streams) printOutcome(app deployer.App, desired *deployer.Desired, o deployer.Outcome) error {
 	for _, dropped := range o.Dropped {
-		s.notef("galley: warning: the engine did not store %s\n", oneLine(dropped))
+		s.notef("galley: warning: not stored by the engine: %s\n", oneLine(dropped))
 	}
 	kind, good := o.Kind()
 	if good {
