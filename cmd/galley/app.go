@@ -32,6 +32,9 @@ type appCmd struct {
 // appMakeCmds are about an app's files and secrets.
 type appMakeCmds struct {
 	New    appNewCmd    `cmd:"" help:"Make a new app: write its env file."`
+	Config appConfigCmd `cmd:"" help:"Edit an app's env file, and check the result."`
+	Check  appCheckCmd  `cmd:"" help:"Check an app's env file against its recipe."`
+	Env    appEnvCmd    `cmd:"" help:"Compare env files with samples."`
 	Ls     appLsCmd     `cmd:"" help:"List the apps."`
 	Secret appSecretCmd `cmd:"" help:"Make, insert, list and remove an app's secrets."`
 }
