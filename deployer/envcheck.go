@@ -140,7 +140,10 @@ var commonVariables = []string{
 // that the recipe used to have.
 func (c *envCheck) unknown() {
 	known := c.known()
-	names := sortedKeys(known)
+	var names []string
+	for _, name := range sortedKeys(known) {
+		names = append(names, strings.ToLower(name)) // as Near compares
+	}
 	seen := map[string]bool{}
 	for _, v := range c.app.Env.Vars() {
 		if v.Commented || known[v.Name] || seen[v.Name] {
@@ -149,7 +152,7 @@ func (c *envCheck) unknown() {
 		seen[v.Name] = true
 		message := v.Name + " is not known to the recipe"
 		if near := fault.Near(v.Name, names); len(near) > 0 {
-			message += "; did you mean " + strings.Join(near, ", ") + "?"
+			message += "; did you mean " + strings.ToUpper(strings.Join(near, ", ")) + "?"
 		}
 		c.add(EnvWarning, v.Name, v.NameRange, "%s", message)
 	}

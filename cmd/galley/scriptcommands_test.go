@@ -51,6 +51,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"drift":       drift,
 	"interrupt":   interrupt,
 	"plainengine": plainEngine,
+	"emptydns":    emptyDNS,
 }
 
 // exits CODE COMMAND…: the command ends with that code. Of galley's refusals it
