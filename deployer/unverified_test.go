@@ -69,6 +69,9 @@ func TestUnverifiedImages(t *testing.T) {
 	if images["web_example_org_app"] != "web:mine@sha256:"+strings.Repeat("b", 64) || images["web_example_org_db"] != "db:1@"+digest {
 		t.Errorf("images %q", images)
 	}
+	if left := standing(deployedStack(t, d)); strings.Join(left.Unverified, "; ") != want || deployedStack(t, d).Unverified() != want {
+		t.Errorf("what stands is unverified for %q", left.Unverified)
+	}
 	if plan, err := NewPlan(d, Fresh(d.Stack)); err != nil || !strings.Contains(strings.Join(plan.Warnings, "\n"), "unverified: image docker.io/library/web:mine") {
 		t.Errorf("the plan does not say so: %q (%v)", plan.Warnings, err)
 	}

@@ -226,7 +226,9 @@ func (c *appDeployCmd) savedPlan() (*deployer.SavedPlan, error) {
 	if c.Version != "" && c.Version != saved.Version {
 		return nil, fault.New(fault.Usage, "the plan in %q is for version %q, not %q", c.Plan, saved.Version, c.Version)
 	}
-	c.Version = saved.Version
+	if c.Chaos == "" { // a work tree has a version, and cannot be asked for by it
+		c.Version = saved.Version
+	}
 	return saved, nil
 }
 
