@@ -26,7 +26,8 @@ type Tree struct {
 }
 
 // ReadTree reads the recipe in a folder as it lies there: committed or not, tracked
-// or not. Links that lead out of the folder are not followed. The folder must be a
+// or not. What comments in the files hide from the linter counts, as it does at a
+// publisher's gate. Links that lead out of the folder are not followed. The folder must be a
 // recipe itself; it need not be a git repository, nor the top of one.
 func ReadTree(ctx context.Context, dir, name string, rules []lint.Rule) (*Tree, error) {
 	root, err := os.OpenRoot(dir)
@@ -54,7 +55,7 @@ func ReadTree(ctx context.Context, dir, name string, rules []lint.Rule) (*Tree, 
 	}
 	defer done()
 	target := lint.Target{Path: dir, Dir: dir, Recipe: loaded, World: world}
-	t.Lint, err = lint.Run(ctx, []lint.Target{target}, rules, lint.Options{Ignores: true})
+	t.Lint, err = lint.Run(ctx, []lint.Target{target}, rules, lint.Options{})
 	return t, err
 }
 

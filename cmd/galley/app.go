@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,7 @@ import (
 type appCmd struct {
 	Dir            string `env:"GALLEY_DIR" default:"~/.galley" help:"Where the apps' env files are: servers/<server>/<domain>.env." placeholder:"DIR"`
 	catalogueFlags `embed:""`
+	hookFlags      `embed:""`
 
 	CatalogueChange bool `help:"Take an app's recipe from another catalogue than the one that it was deployed from."`
 
@@ -30,6 +32,9 @@ type appCmd struct {
 // appMakeCmds are about an app's files and secrets.
 type appMakeCmds struct {
 	New    appNewCmd    `cmd:"" help:"Make a new app: write its env file."`
+	Config appConfigCmd `cmd:"" help:"Edit an app's env file, and check the result."`
+	Check  appCheckCmd  `cmd:"" help:"Check an app's env file against its recipe."`
+	Env    appEnvCmd    `cmd:"" help:"Compare env files with samples."`
 	Ls     appLsCmd     `cmd:"" help:"List the apps."`
 	Secret appSecretCmd `cmd:"" help:"Make, insert, list and remove an app's secrets."`
 }
@@ -39,6 +44,8 @@ type appDeployCmds struct {
 	Plan     appPlanCmd     `cmd:"" help:"Show what a deploy would change. Exits with 1 when something would."`
 	Deploy   appDeployCmd   `cmd:"" help:"Deploy a version from the verified catalogue."`
 	Unlock   appUnlockCmd   `cmd:"" help:"Take away the lock of a deploy that is gone."`
+	Upgrade  appUpgradeCmd  `cmd:"" help:"Go to a newer version; --auto does it for a timer."`
+	Rollback appRollbackCmd `cmd:"" help:"Go back to a version that ran before."`
 	Undeploy appUndeployCmd `cmd:"" help:"Take an app off its server; volumes and secrets stay."`
 	Restart  appRestartCmd  `cmd:"" help:"Restart an app's services."`
 	Scale    appScaleCmd    `cmd:"" help:"Set how many replicas services have."`
@@ -111,7 +118,8 @@ func readLimited(name string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// wanted is a verified entry, its files, and the stack made from them.
+// wanted is a verified entry, its files, and the stack made from them. Of a work
+// tree there is no entry and no client, and of a recorded entry no client.
 type wanted struct {
 	app         deployer.App
 	client      *catalogue.Client
@@ -122,21 +130,42 @@ type wanted struct {
 	fingerprint string          // by which the swarm knows the catalogue, "" for this machine's
 	change      bool            // the catalogue may be another one than the stack's
 	// withdrawn is why the version is not for new deploys, nil when it is.
-	withdrawn *catalogue.Withdrawal
+	withdrawn    *catalogue.Withdrawal
+	letWithdrawn bool // it is deployed all the same
+	// recorded is the catalogue that an entry was read from when the swarm recorded
+	// it, for a way back without a client. leftKnown says that the notes of the
+	// version that is left are there.
+	recorded  deployer.CatalogueMark
+	leftKnown bool
 }
 
 // want reads an app's entry and bundle from the catalogue. version "" means the
 // one in the env file, and without one there the newest.
 func (a *appCmd) want(ctx context.Context, s *streams, app deployer.App, version string) (*wanted, error) {
-	if app.Recipe == "" {
-		err := fmt.Errorf("%s names no recipe", app.Path)
-		return nil, fault.Hint(err, "it needs a line TYPE=<recipe>")
-	}
-	client, err := a.open(ctx, s, cmp.Or(a.From, app.Catalogue), app.Recipe)
+	return a.wantAllowed(ctx, s, app, version, allowFlags{})
+}
+
+// wantAllowed is want for a command that may be told to let more through.
+func (a *appCmd) wantAllowed(ctx context.Context, s *streams, app deployer.App, version string, allow allowFlags) (*wanted, error) {
+	client, published, entry, err := a.entry(ctx, s, app, version)
 	if err != nil {
 		return nil, err
 	}
-	return a.wantFrom(ctx, client, app, cmp.Or(version, app.Version))
+	return a.wantEntry(ctx, app, client, published, entry, allow)
+}
+
+// entry reads what the catalogue has of an app.
+func (a *appCmd) entry(ctx context.Context, s *streams, app deployer.App, version string) (*catalogue.Client, *catalogue.Recipe, *catalogue.Entry, error) {
+	if app.Recipe == "" {
+		err := fmt.Errorf("%s names no recipe", app.Path)
+		return nil, nil, nil, fault.Hint(err, "it needs a line TYPE=<recipe>")
+	}
+	client, err := a.open(ctx, s, cmp.Or(a.From, app.Catalogue), app.Recipe)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	published, entry, err := client.Entry(ctx, app.Recipe, cmp.Or(version, app.Version))
+	return client, published, entry, err
 }
 
 // wantFrom is want from a catalogue that is open.
@@ -145,23 +174,49 @@ func (a *appCmd) wantFrom(ctx context.Context, client *catalogue.Client, app dep
 	if err != nil {
 		return nil, err
 	}
-	files, err := client.Bundle(ctx, entry)
+	return a.wantEntry(ctx, app, client, published, entry, allowFlags{})
+}
+
+// bundles give an entry's files.
+type bundles interface {
+	Bundle(ctx context.Context, e *catalogue.Entry) (fs.FS, error)
+}
+
+func loadEntry(ctx context.Context, from bundles, entry *catalogue.Entry) (*recipe.Recipe, error) {
+	files, err := from.Bundle(ctx, entry)
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := recipe.Load(files, recipe.Options{Name: published.Name, Compose: entry.Compose})
+	return recipe.Load(files, recipe.Options{Name: entry.Recipe, Compose: entry.Compose})
+}
+
+// wantEntry is the stack of an entry of a verified catalogue.
+func (a *appCmd) wantEntry(ctx context.Context, app deployer.App, client *catalogue.Client, published *catalogue.Recipe, entry *catalogue.Entry, allow allowFlags) (*wanted, error) {
+	w, err := makeWanted(ctx, app, client, entry, allow)
 	if err != nil {
 		return nil, err
 	}
-	desired, err := deployer.NewDesired(ctx, deployer.Input{App: app, Recipe: loaded, Entry: entry})
-	if err != nil {
-		return nil, err
-	}
-	w := &wanted{app: app, client: client, change: a.CatalogueChange, entry: entry, recipe: loaded, desired: desired, withdrawn: published.Release(entry.Version).Withdrawn}
+	w.client, w.change, w.withdrawn = client, a.CatalogueChange, published.Release(entry.Version).Withdrawn
 	if w.withdrawn != nil {
-		desired.Warnings = append(desired.Warnings, w.withdrawnText())
+		w.desired.Warnings = append(w.desired.Warnings, w.withdrawnText())
 	}
 	return w, nil
+}
+
+func makeWanted(ctx context.Context, app deployer.App, from bundles, entry *catalogue.Entry, allow allowFlags) (*wanted, error) {
+	loaded, err := loadEntry(ctx, from, entry)
+	if err != nil {
+		return nil, err
+	}
+	in := deployer.Input{App: app, Recipe: loaded, Entry: entry, Resolve: allow.resolve()}
+	if !entry.Lint.Vetted {
+		in.Unverified = append(in.Unverified, notVetted)
+	}
+	desired, err := deployer.NewDesired(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &wanted{app: app, recipe: loaded, entry: entry, desired: desired}, nil
 }
 
 func (w *wanted) withdrawnText() string {
@@ -171,7 +226,7 @@ func (w *wanted) withdrawnText() string {
 // refuseWithdrawn keeps a withdrawn version from being deployed anew. Where it
 // runs already it may be deployed again: it cannot be made worse.
 func (w *wanted) refuseWithdrawn(plan *deployer.Plan) error {
-	if w.withdrawn == nil || plan.From == w.entry.Version {
+	if w.withdrawn == nil || w.letWithdrawn || plan.From == w.entry.Version {
 		return nil
 	}
 	err := fault.New(fault.Refused, "%s", w.withdrawnText())
@@ -180,6 +235,9 @@ func (w *wanted) refuseWithdrawn(plan *deployer.Plan) error {
 
 // mark is what the history keeps of the catalogue.
 func (w *wanted) mark() deployer.CatalogueMark {
+	if w.client == nil {
+		return w.recorded
+	}
 	info := w.client.Info()
 	return deployer.CatalogueMark{
 		Fingerprint: cmp.Or(w.fingerprint, info.Fingerprint), Timestamp: info.Timestamp.Version, Snapshot: info.Snapshot.Version,
@@ -217,20 +275,28 @@ func (w *wanted) connect(ctx context.Context) (*deployer.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = w.sameCatalogue(ctx, engine)
-	mark := w.mark()
-	var seen deployer.CatalogueMark
-	if err == nil {
-		seen, err = engine.Seen(ctx, mark)
+	if err := w.current(ctx, engine); err != nil {
+		engine.Close()
+		return nil, err
 	}
+	return engine, nil
+}
+
+// current refuses a catalogue that this swarm has seen a newer one of, or another
+// than the stack's.
+func (w *wanted) current(ctx context.Context, engine *deployer.Engine) error {
+	if w.client == nil {
+		return nil
+	}
+	if err := w.sameCatalogue(ctx, engine); err != nil {
+		return err
+	}
+	mark := w.mark()
+	seen, err := engine.Seen(ctx, mark)
 	if err == nil && (seen.Timestamp > mark.Timestamp || seen.Snapshot > mark.Snapshot) {
 		err = fault.New(fault.Refused, "the catalogue (timestamp %d, snapshot %d) is older than one this swarm has seen (timestamp %d, snapshot %d)",
 			mark.Timestamp, mark.Snapshot, seen.Timestamp, seen.Snapshot)
 		err = fault.Hint(err, "somebody serves an old copy: ask the publisher")
 	}
-	if err != nil {
-		engine.Close()
-		return nil, err
-	}
-	return engine, nil
+	return err
 }

@@ -18,6 +18,9 @@ type appPlanCmd struct {
 	Version string `arg:"" optional:"" help:"The version to plan for (default: the one in the env file, else the newest)."`
 	Fresh   bool   `help:"Plan for an empty server, and ask none: external networks and secrets are taken to exist." xor:"where"`
 	Out     string `help:"Save the plan in a file, for deploy --plan." placeholder:"FILE" xor:"where"`
+
+	AllowUnverified bool `help:"Plan with images that the entry does not name, pinned to what their names stand for now."`
+	chaosFlag       `embed:""`
 }
 
 func (appPlanCmd) Help() string {
@@ -37,10 +40,11 @@ func (c *appPlanCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	if err != nil {
 		return err
 	}
-	w, err := apps.want(ctx, s, app, c.Version)
+	w, err := apps.wantWhere(ctx, s, app, c.Version, c.Chaos, allowFlags{AllowUnverified: c.AllowUnverified})
 	if err != nil {
 		return err
 	}
+	w.letWithdrawn = c.AllowUnverified
 	plan, err := c.plan(ctx, w)
 	if err != nil {
 		return err
@@ -85,6 +89,7 @@ func (w *wanted) plan(ctx context.Context, engine *deployer.Engine) (*deployer.P
 		return nil, err
 	}
 	w.standing = current
+	w.distrustWithdrawn(current)
 	w.leaving(ctx, current.Version())
 	return deployer.NewPlan(w.desired, current)
 }
@@ -93,7 +98,7 @@ func (w *wanted) plan(ctx context.Context, engine *deployer.Engine) (*deployer.P
 // bundle of the older one cannot have them. Without them the plan warns.
 func (w *wanted) leaving(ctx context.Context, from string) {
 	left, err := recipe.ParseVersion(from)
-	if err != nil || w.client == nil {
+	if err != nil || w.client == nil || w.leftKnown {
 		return
 	}
 	if next, err := recipe.ParseVersion(w.entry.Version); err != nil || left.Compare(next) <= 0 {
@@ -127,16 +132,11 @@ func (w *wanted) notesOf(ctx context.Context, version string) ([]recipe.Note, er
 }
 
 type appDeployCmd struct {
-	oneApp        `embed:""`
-	Version       string        `arg:"" optional:"" help:"The version to deploy (default: the one in the env file, else the newest)."`
-	Yes           bool          `short:"y" help:"Deploy without asking."`
-	Timeout       time.Duration `help:"How long services may take to converge, pulling aside (default: the recipe's, else 5m)." placeholder:"5m"`
-	PullTimeout   time.Duration `help:"How long pulling images may take (default 10m)." placeholder:"10m"`
-	Plan          string        `help:"Deploy what galley app plan --out saved, and only if everything is still as it was." placeholder:"FILE"`
-	OnFailure     string        `enum:"put-back,leave" default:"put-back" help:"What becomes of a stack whose deploy failed: put-back restores what stood before, and removes a first deploy; leave keeps what was written, to be looked at."`
-	AllowUnvetted bool          `help:"Deploy an entry that the publisher's lint gate did not vet."`
-
-	AllowWithdrawn bool `help:"Deploy a version that was yanked, or whose tag was removed."`
+	oneApp      `embed:""`
+	Version     string `arg:"" optional:"" help:"The version to deploy (default: the one in the env file, else the newest)."`
+	Plan        string `help:"Deploy what galley app plan --out saved, and only if everything is still as it was." placeholder:"FILE"`
+	deployFlags `embed:""`
+	chaosFlag   `embed:""`
 }
 
 func (appDeployCmd) Help() string {
@@ -144,6 +144,7 @@ func (appDeployCmd) Help() string {
   galley app deploy stats.example.org
   galley app deploy stats.example.org 1.3.0+5.2.0 --yes
   galley app deploy stats.example.org --plan stats.plan
+  galley app deploy stats.example.org --chaos ./matomo
 
 The entry and every file come from the verified catalogue; every image is pinned
 to the entry's digest. All services are watched until they run, and what runs is
@@ -166,38 +167,53 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 	if err != nil {
 		return err
 	}
-	w, err := apps.want(ctx, s, app, c.Version)
+	w, err := apps.wantWhere(ctx, s, app, c.Version, c.Chaos, c.allowFlags)
 	if err != nil {
 		return err
 	}
-	if !w.entry.Lint.Vetted && !c.AllowUnvetted {
-		err := fault.New(fault.Refused, "%s %s is not vetted: its publisher has no lint gate", app.Recipe, w.entry.Version)
-		return fault.Hint(err, "--allow-unvetted deploys it all the same")
+	if err := w.judge(c.allowFlags); err != nil {
+		return err
 	}
 	engine, err := w.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer engine.Close()
+	options := c.options(signals, deployer.OpDeploy)
+	check := func(plan *deployer.Plan) error {
+		if saved == nil {
+			return nil
+		}
+		options.World = deployer.WorldOf(w.desired, w.standing)
+		return saved.Check(w.save(engine, plan))
+	}
+	return c.bring(ctx, s, grammar, w, engine, "Deploy this?", &options, check)
+}
+
+// bring plans, asks and deploys a version, and records it in the env file. check
+// looks at the plan first.
+func (c *deployFlags) bring(ctx context.Context, s *streams, grammar *cli, w *wanted, engine *deployer.Engine, question string, options *deployer.DeployOptions, check func(*deployer.Plan) error) error {
 	plan, err := w.plan(ctx, engine)
 	if err != nil {
 		return err
 	}
-	if saved != nil {
-		if err := saved.Check(w.save(engine, plan)); err != nil {
-			return err
-		}
-	}
-	if err := w.refuseWithdrawn(plan); err != nil && !c.AllowWithdrawn {
+	if err := check(plan); err != nil {
 		return err
 	}
-	if err := app.CanRecord(); err != nil {
+	if err := w.refuseWithdrawn(plan); err != nil {
 		return err
 	}
-	if err := s.agree(ctx, plan, "Deploy this?", c.Yes || plan.Empty(), grammar.NoInput); err != nil {
+	if err := c.dnsFlags.check(ctx, s, engine, w.desired, plan); err != nil {
 		return err
 	}
-	return c.deploy(ctx, s, signals, w, engine, plan)
+	if err := w.app.CanRecord(); err != nil {
+		return err
+	}
+	if err := s.agree(ctx, plan, question, c.Yes || plan.Empty(), grammar.NoInput); err != nil {
+		return err
+	}
+	options.Catalogue = w.mark()
+	return s.carryOut(ctx, engine, w.app, w.desired, plan, *options, w.record)
 }
 
 // savedPlan reads the plan to go by, nil for none. Its version is the one to
@@ -213,28 +229,17 @@ func (c *appDeployCmd) savedPlan() (*deployer.SavedPlan, error) {
 	if c.Version != "" && c.Version != saved.Version {
 		return nil, fault.New(fault.Usage, "the plan in %q is for version %q, not %q", c.Plan, saved.Version, c.Version)
 	}
-	c.Version = saved.Version
+	if c.Chaos == "" { // a work tree has a version, and cannot be asked for by it
+		c.Version = saved.Version
+	}
 	return saved, nil
-}
-
-func (c *appDeployCmd) deploy(ctx context.Context, s *streams, signals *signals, w *wanted, engine *deployer.Engine, plan *deployer.Plan) error {
-	var world deployer.World
-	if c.Plan != "" {
-		world = deployer.WorldOf(w.desired, w.standing)
-	}
-	options := deployer.DeployOptions{
-		Limits:      deployer.Limits{Converge: c.Timeout, Pull: c.PullTimeout},
-		Credentials: credentials,
-		Hurry:       signals.hurry, Abort: signals.abort,
-		Catalogue: w.mark(),
-		World:     world,
-		OnFailure: deployer.OnFailure(c.OnFailure),
-	}
-	return s.carryOut(ctx, engine, w.app, w.desired, plan, options, w.record)
 }
 
 // record writes the version that runs into the env file.
 func (w *wanted) record() error {
+	if w.entry == nil {
+		return nil // a work tree is no version to come back to
+	}
 	if err := w.app.Record(w.entry.Version); err != nil {
 		err = fault.Wrap(fault.Left, fmt.Errorf("the app runs %s, but its env file could not be written: %w", w.entry.Version, err))
 		return fault.Hint(err, "write TYPE=%s:%s into %s", w.app.Recipe, w.entry.Version, w.app.Path)

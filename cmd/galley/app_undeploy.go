@@ -40,6 +40,7 @@ func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps
 	if err != nil {
 		return err
 	}
+	s.tell(ctx, engine, app, nil)
 	if s.json {
 		return s.printJSON(left)
 	}

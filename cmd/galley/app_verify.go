@@ -136,11 +136,17 @@ func (h *shelf) verify(ctx context.Context, app deployer.App, server *deployer.S
 	case status.Recipe != "" && status.Recipe != app.Recipe:
 		v.Deny(status, "the stack runs the recipe %q, the env file names %q", status.Recipe, app.Recipe)
 		return v
+	case status.Unverified != "" && status.Entry == "": // a work tree: there is nothing to compare with
+		v.Deny(status, "unverified: %s", status.Unverified)
+		return v
 	}
 	published, err := h.published(ctx, app, server.Engine, status)
 	switch {
 	case errors.Is(err, catalogue.ErrNotPublished):
 		v.Deny(status, "%s", err)
+		return v
+	case status.Unverified != "" && fault.KindOf(err) == fault.Refused: // an image that no entry names
+		v.Deny(status, "unverified: %s; %s", status.Unverified, err)
 		return v
 	case err != nil:
 		v.Version = status.Version

@@ -76,7 +76,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	if exit >= 0 { // --help was printed
 		return exit
 	}
-	io.json = grammar.Output == "json" || err != nil && wantsJSON(args)
+	io.json, io.hooks = grammar.Output == "json" || err != nil && wantsJSON(args), grammar.App.hooks()
 	io.prometheus = grammar.Output == "prometheus"
 	if err == nil && io.prometheus {
 		err = hasMetrics(parsed)

@@ -77,6 +77,7 @@ func isolated(home string) map[string]string {
 		"HOME": home, "XDG_CACHE_HOME": filepath.Join(home, "cache"),
 		"DOCKER_CONFIG": filepath.Join(home, "docker"), "DOCKER_HOST": "unix://" + filepath.Join(home, "no.sock"),
 		"GALLEY_DIR": filepath.Join(home, "galley"), "GALLEY_CATALOGUE": "", "GALLEY_ROOT": "", "GALLEY_OFFLINE": "", "NO_COLOR": "",
+		"GALLEY_HOOK": "", "GALLEY_WEBHOOK": "", "GALLEY_NO_DNS_CHECK": "", "GALLEY_DNS_SERVER": "",
 		"GIT_CONFIG_GLOBAL": os.DevNull, "GIT_CONFIG_SYSTEM": os.DevNull,
 		"GIT_AUTHOR_NAME": "Mo Test", "GIT_AUTHOR_EMAIL": "mo@example.org", "GIT_AUTHOR_DATE": "2024-05-06T07:08:09Z",
 		"GIT_COMMITTER_NAME": "Mo Test", "GIT_COMMITTER_EMAIL": "mo@example.org", "GIT_COMMITTER_DATE": "2024-05-06T07:08:09Z",

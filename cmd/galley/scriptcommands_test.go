@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +53,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"interrupt":   interrupt,
 	"killed":      killed,
 	"plainengine": plainEngine,
+	"emptydns":    emptyDNS,
 }
 
 // exits CODE COMMAND…: the command ends with that code. Of galley's refusals it
@@ -81,13 +83,14 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // json PATH VALUE: the last command's standard output is JSON that has VALUE at
-// PATH: keys and numbers with dots between them, or "len" for a list's length.
+// PATH: keys and numbers with dots between them, or "len" for a list's length. Of
+// several documents, as a deploy prints them, the last one counts.
 func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: [!] json PATH VALUE")
 	}
-	var answer any
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &answer))
+	answer, err := lastJSON(ts.ReadFile("stdout"))
+	ts.Check(err)
 	got, err := at(answer, args[0])
 	ts.Check(err)
 	if (got == args[1]) == neg {
@@ -95,11 +98,25 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// lastJSON is the last of the documents in a text that has nothing else.
+func lastJSON(text string) (last any, err error) {
+	for d := json.NewDecoder(strings.NewReader(text)); ; {
+		var document any
+		if err := d.Decode(&document); err != nil {
+			if errors.Is(err, io.EOF) && last != nil {
+				return last, nil
+			}
+			return nil, err
+		}
+		last = document
+	}
+}
+
 // jsonenv NAME PATH: the variable gets the value at PATH of the last command's
 // JSON answer.
 func jsonEnv(ts *testscript.TestScript, _ bool, args []string) {
-	var answer any
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &answer))
+	answer, err := lastJSON(ts.ReadFile("stdout"))
+	ts.Check(err)
 	value, err := at(answer, args[1])
 	ts.Check(err)
 	ts.Setenv(args[0], value)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/galley-coop/galley/deployer"
 	"github.com/galley-coop/galley/internal/fault"
 )
 
@@ -27,6 +28,7 @@ type streams struct {
 	// is one; colour that standard output is one and NO_COLOR is not set.
 	ask, progress, colour bool
 	lost                  error // the first failure to write the answer
+	hooks                 deployer.Hooks
 }
 
 func newStreams(in io.Reader, out, err io.Writer) *streams {
