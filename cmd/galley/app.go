@@ -30,6 +30,7 @@ type appCmd struct {
 // appMakeCmds are about an app's files and secrets.
 type appMakeCmds struct {
 	New    appNewCmd    `cmd:"" help:"Make a new app: write its env file."`
+	Adopt  appAdoptCmd  `cmd:"" help:"Take over what another client deployed, without deploying it again."`
 	Ls     appLsCmd     `cmd:"" help:"List the apps."`
 	Secret appSecretCmd `cmd:"" help:"Make, insert, list and remove an app's secrets."`
 }

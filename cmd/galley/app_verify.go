@@ -137,7 +137,7 @@ func (h *shelf) verify(ctx context.Context, app deployer.App, server *deployer.S
 		v.Deny(status, "the stack runs the recipe %q, the env file names %q", status.Recipe, app.Recipe)
 		return v
 	}
-	published, err := h.published(ctx, app, server.Engine, status)
+	published, err := h.published(ctx, app, server.Engine, status, status.Version)
 	switch {
 	case errors.Is(err, catalogue.ErrNotPublished):
 		v.Deny(status, "%s", err)
@@ -151,12 +151,12 @@ func (h *shelf) verify(ctx context.Context, app deployer.App, server *deployer.S
 }
 
 // published is what the catalogue says of the version that an app runs.
-func (h *shelf) published(ctx context.Context, app deployer.App, engine *deployer.Engine, status *deployer.Status) (p deployer.Published, err error) {
+func (h *shelf) published(ctx context.Context, app deployer.App, engine *deployer.Engine, status *deployer.Status, version string) (p deployer.Published, err error) {
 	client, err := h.client(ctx, app)
 	if err != nil {
 		return p, err
 	}
-	w, err := h.apps.wantFrom(ctx, client, app, status.Version)
+	w, err := h.apps.wantFrom(ctx, client, app, version)
 	if err != nil {
 		return p, err
 	}
