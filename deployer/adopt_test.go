@@ -25,7 +25,9 @@ func (r *rig) stackDeploy(text string, env map[string]string, more ...string) {
 		r.t.Skip(err)
 	}
 	dir := r.t.TempDir()
-	label := func(what, value string) string { return "        coop-cloud." + r.stack + "." + what + ": \"" + value + "\"\n" }
+	label := func(what, value string) string {
+		return "        coop-cloud." + r.stack + "." + what + ": \"" + value + "\"\n"
+	}
 	labels := "      labels:\n" + label("recipe", "test") + label("version", "1.0.0+1") + label("chaos", "false") + label("timeout", "90") + "        kind: test\n"
 	text = strings.Replace(text, "      labels: {kind: test}\n", labels, 1)
 	variables := ""

@@ -141,22 +141,9 @@ func (o *Observed) addMissing(desired *Desired, current *Stack) {
 	}
 }
 
-// addForeign names what is under the stack's name and none of the entry's. A
-// service may mount a config by the ID of one that no comparison has seen, under
-// the name of one that it has.
+// addForeign names what carries the stack's label and may be of another version.
+// Services and networks of that kind are in the plan.
 func (o *Observed) addForeign(desired *Desired, current *Stack) {
-	names := current.Names()
-	for _, name := range sortedKeys(current.Services) {
-		c := current.Services[name].Spec.TaskTemplate.ContainerSpec
-		if c == nil || desired.Stack.Services[name].Spec.TaskTemplate.ContainerSpec == nil {
-			continue
-		}
-		for _, r := range c.Configs {
-			if _, known := names.Configs[r.ConfigID]; !known && r.ConfigID != "" {
-				o.Problems = append(o.Problems, fmt.Sprintf("service %s mounts a config with ID %s, which is none of the stack's, under the name %s", name, r.ConfigID, r.ConfigName))
-			}
-		}
-	}
 	for _, name := range sortedKeys(current.Configs) {
 		if _, ok := desired.Stack.Configs[name]; !ok && !current.Configs[name].External {
 			o.Notes = append(o.Notes, fmt.Sprintf("config %s carries the stack's label and is none of this version's", name))
