@@ -147,7 +147,7 @@ func TestAdoptTakesOverWhatAnotherClientDeployed(t *testing.T) {
 	if err := plan.Render(&whole, RenderOptions{Client: true}); err != nil {
 		t.Fatal(err)
 	}
-	if text := folded.String(); !strings.Contains(text, "      left by another client: 4 variables, 2 labels (--all shows them)\n") || strings.Contains(text, "Env[TYPE]") || !strings.Contains(text, "Env[HAND]") {
+	if text := folded.String(); !strings.Contains(text, "      left by another client: 4 variables, 2 labels (plan --all shows them)\n") || strings.Contains(text, "Env[TYPE]") || !strings.Contains(text, "Env[HAND]") {
 		t.Errorf("the plan reads:\n%s", text)
 	}
 	if text := whole.String(); !strings.Contains(text, "Env[TYPE]") || strings.Contains(text, "left by another client") {

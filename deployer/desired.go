@@ -88,7 +88,7 @@ type Desired struct {
 	// long as it is free.
 	derived  []string
 	mask     masker
-	unscaled map[string]bool // services whose LabelScale is to go, by full name
+	unscaled map[string]bool   // services whose LabelScale is to go, by full name
 	env      map[string]string // what the model was interpolated with
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/swarm"
@@ -24,10 +25,10 @@ type Observed struct {
 	// Dropped are wanted fields that the engine did not store: it is older than
 	// the recipe expects.
 	Dropped []string `json:"dropped"`
-
-	current *Stack // what was compared
 	// Notes are what is no difference and worth knowing, one line each.
 	Notes []string `json:"notes"`
+
+	current *Stack // what was compared
 }
 
 // Observe compares three things that must agree: the wanted stack, the specs
@@ -141,11 +142,12 @@ func (o *Observed) addMissing(desired *Desired, current *Stack) {
 	}
 }
 
-// addForeign names what carries the stack's label and may be of another version.
-// Services and networks of that kind are in the plan.
+// addForeign names what carries the stack's label and is none of this version's.
+// Services and networks of that kind are in the plan. Older versions of a config
+// are kept for the way back, and no news.
 func (o *Observed) addForeign(desired *Desired, current *Stack) {
 	for _, name := range sortedKeys(current.Configs) {
-		if _, ok := desired.Stack.Configs[name]; !ok && !current.Configs[name].External {
+		if _, ok := desired.Stack.Configs[name]; !ok && !current.Configs[name].External && !isOlderConfig(name, desired.Stack.Configs) {
 			o.Notes = append(o.Notes, fmt.Sprintf("config %s carries the stack's label and is none of this version's", name))
 		}
 	}
@@ -154,6 +156,18 @@ func (o *Observed) addForeign(desired *Desired, current *Stack) {
 			o.Notes = append(o.Notes, fmt.Sprintf("volume %s carries the stack's label and is none of this version's", name))
 		}
 	}
+}
+
+// isOlderConfig tells a name that differs from a wanted one in what stands behind
+// its last "_" alone, where recipes have the version.
+func isOlderConfig(name string, wanted map[string]Config) bool {
+	stem := func(s string) string { return s[:max(0, strings.LastIndex(s, "_"))] }
+	for other := range wanted {
+		if stem(name) == stem(other) {
+			return true
+		}
+	}
+	return false
 }
 
 func orNone(value string) string { return cmp.Or(value, "(none)") }

@@ -127,5 +127,5 @@ func leftByClient(fields []Field) string {
 			parts = append(parts, fmt.Sprintf("%d %ss", p.n, p.noun))
 		}
 	}
-	return "left by another client: " + strings.Join(parts, ", ") + " (--all shows them)"
+	return "left by another client: " + strings.Join(parts, ", ") + " (plan --all shows them)"
 }
