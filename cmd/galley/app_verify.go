@@ -185,6 +185,9 @@ func verifyCode(s *streams, results []deployer.Verification) error {
 	asked := counts[deployer.Verified] + counts[deployer.Differs]
 	switch {
 	case len(results) == 1 && failed != nil, asked == 0 && counts[deployer.Unknown] > 0:
+		if len(results) > 1 {
+			failed = fault.Hint(fault.Wrap(fault.Unavailable, failed), "%s", fault.HintOf(failed))
+		}
 		if s.json {
 			return answered{fault.KindOf(failed)}
 		}
