@@ -227,6 +227,10 @@ func TestNewAdoptionRefuses(t *testing.T) {
 		"once undeployed": {
 			Status{Recipe: "web", Version: "1.0.0+1", Last: &Record{Operation: OpUndeploy}}, app, Adoptable, "",
 		},
+		"env file alone": {Status{}, &App{Recipe: "web", Version: "1.0.0+1"}, Adoptable, ""},
+		"twice by the env file": {
+			Status{Last: &Record{Operation: OpAdopt, To: "1.0.0+1"}}, &App{Recipe: "web", Version: "1.0.0+1"}, Already, "adopt by",
+		},
 		"labels alone": {Status{Recipe: "web", Version: "1.0.0+1"}, app, Adoptable, ""},
 	} {
 		a := NewAdoption(&test.status, "here", test.app)

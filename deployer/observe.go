@@ -151,6 +151,12 @@ func (o *Observed) addForeign(desired *Desired, current *Stack) {
 			o.Notes = append(o.Notes, fmt.Sprintf("config %s carries the stack's label and is none of this version's", name))
 		}
 	}
+	for _, name := range sortedKeys(current.Secrets) {
+		wanted := slices.ContainsFunc(desired.Secrets, func(s SecretSpec) bool { return s.Name == name })
+		if !wanted && !current.Secrets[name].External {
+			o.Notes = append(o.Notes, fmt.Sprintf("secret %s carries the stack's label and is none of this version's", name))
+		}
+	}
 	for _, name := range sortedKeys(current.Volumes) {
 		if _, ok := desired.Stack.Volumes[name]; !ok {
 			o.Notes = append(o.Notes, fmt.Sprintf("volume %s carries the stack's label and is none of this version's", name))

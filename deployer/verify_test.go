@@ -110,6 +110,17 @@ func (r *rig) verifyByHand(good Published) {
 		t.Fatal(err)
 	}
 
+	t.Log("older versions of a config are kept and no news; what is no version of one is")
+	for _, name := range []string{r.stack + "_conf_v0", r.stack + "_alien_v1"} {
+		spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: map[string]string{NamespaceLabel: r.stack}}, Data: []byte("x")}
+		if _, err := r.api.ConfigCreate(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := r.verifies(good); len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "config "+r.stack+"_alien_v1 carries the stack's label") {
+		t.Errorf("notes %q", v.Notes)
+	}
+
 	t.Log("a config of nobody's in the place of one that was compared, and more by hand")
 	sneaked, err := r.api.ConfigCreate(t.Context(), swarm.ConfigSpec{Annotations: swarm.Annotations{Name: "sneaked_" + r.stack}, Data: []byte("evil")})
 	if err != nil {
