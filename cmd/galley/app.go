@@ -32,6 +32,7 @@ type appCmd struct {
 // appMakeCmds are about an app's files and secrets.
 type appMakeCmds struct {
 	New    appNewCmd    `cmd:"" help:"Make a new app: write its env file."`
+	Adopt  appAdoptCmd  `cmd:"" help:"Take over what another client deployed, without deploying it again."`
 	Config appConfigCmd `cmd:"" help:"Edit an app's env file, and check the result."`
 	Check  appCheckCmd  `cmd:"" help:"Check an app's env file against its recipe."`
 	Env    appEnvCmd    `cmd:"" help:"Compare env files with samples."`

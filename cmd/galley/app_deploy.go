@@ -16,6 +16,7 @@ import (
 type appPlanCmd struct {
 	oneApp  `embed:""`
 	Version string `arg:"" optional:"" help:"The version to plan for (default: the one in the env file, else the newest)."`
+	All     bool   `help:"Show what another client left field by field, and what stays as it is."`
 	Fresh   bool   `help:"Plan for an empty server, and ask none: external networks and secrets are taken to exist." xor:"where"`
 	Out     string `help:"Save the plan in a file, for deploy --plan." placeholder:"FILE" xor:"where"`
 
@@ -52,7 +53,7 @@ func (c *appPlanCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	if s.json {
 		err = s.printJSON(plan)
 	} else {
-		err = plan.Render(s.out, deployer.RenderOptions{Color: s.colour})
+		err = plan.Render(s.out, deployer.RenderOptions{Color: s.colour, Unchanged: c.All, Client: c.All})
 	}
 	if err == nil && !plan.Empty() {
 		return answered{fault.No}
