@@ -64,6 +64,7 @@ type appLookCmds struct {
 type appInsideCmds struct {
 	Run appRunCmd `cmd:"" help:"Run a command in a service's container."`
 	Cmd appCmdCmd `cmd:"" help:"Run a function of the recipe's abra.sh in a service's container."`
+	Cp  appCpCmd  `cmd:"" help:"Copy files out of a service's container, or into it."`
 }
 
 // oneApp is how commands name an app.
