@@ -58,6 +58,7 @@ type appLookCmds struct {
 	History appHistoryCmd `cmd:"" help:"Show what was done to an app, by whom, and how it ended."`
 	Verify  appVerifyCmd  `cmd:"" help:"Compare what runs with the catalogue's entry."`
 	Logs    appLogsCmd    `cmd:"" help:"Show what the services write, merged by time."`
+	Volume  appVolumeCmd  `cmd:"" help:"List an app's volumes."`
 }
 
 // appInsideCmds reach into an app's containers.
