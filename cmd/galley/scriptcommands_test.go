@@ -46,6 +46,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 
 	// of swarm scripts, in swarm_test.go
 	"appimage":    appImage,
+	"shellimage":  shellImage,
 	"lies":        registryLies,
 	"inventory":   inventory,
 	"flipread":    flipRead,

@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -140,6 +142,17 @@ func appImage(ts *testscript.TestScript, _ bool, args []string) {
 	image, err := localregistry.BinaryImage(binary, "linux/"+s.engine.Arch(), func(c *v1.Config) {
 		c.Labels = map[string]string{"seed": args[1]}
 	})
+	ts.Check(err)
+	ts.Check(s.registry.Push(context.Background(), args[0], image))
+}
+
+// shellimage REPOSITORY:TAG: an image with a shell is in the registry.
+func shellImage(ts *testscript.TestScript, _ bool, args []string) {
+	s := stageOf(ts)
+	image, err := localregistry.ShellImage("linux/"+s.engine.Arch(), nil)
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv("CI") != "true" {
+		s.t.Skip(err)
+	}
 	ts.Check(err)
 	ts.Check(s.registry.Push(context.Background(), args[0], image))
 }
