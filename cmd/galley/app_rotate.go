@@ -94,7 +94,7 @@ func (c *secretRotateCmd) Run(ctx context.Context, s *streams, signals *signals,
 	if err != nil {
 		return err
 	}
-	options := c.options(s, signals, deployer.OpRotate)
+	options := c.options(signals, deployer.OpRotate)
 	options.Catalogue = w.mark()
 	outcome, rotated, err := engine.Rotate(ctx, rotation, values, raised, plan, options)
 	if err != nil {
