@@ -223,7 +223,7 @@ func BenchmarkStatus100(b *testing.B) {
 		if _, err := x.api.ServiceCreate(b.Context(), spec, swarm.ServiceCreateOptions{}); err != nil {
 			b.Fatal(err)
 		}
-		for range keptRecords {
+		for range KeptRecords {
 			r := Record{Verdict: Converged, State: StateNew, Recipe: "app", Plan: strings.Repeat("a plan's summary ", 30), Entry: strings.Repeat("e", 64)}
 			if err := x.remember(b.Context(), stack, r); err != nil {
 				b.Fatal(err)
