@@ -30,8 +30,10 @@ lint:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-## bench: the benchmarks, with allocations
+## bench: the benchmarks, with allocations; deploys are compared with docker's client
 bench:
+	@.ci/setup
+	@GO="$(GO)" .ci/docker28 cli
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
 ## build: release binaries for every platform, in build/
