@@ -222,9 +222,7 @@ func (s *scene) lockedRegistry() {
 // heldImage is one whose pull begins and does not end.
 func (s *scene) heldImage() {
 	image := s.pushed("held")
-	path := "/v2/app/blobs/" + image.Platforms[0].Config
-	s.lab.held.Store(path, true)
-	s.t.Cleanup(func() { s.lab.held.Delete(path) })
+	s.lab.hold(s.t, "/v2/app/blobs/"+image.Platforms[0].Config)
 }
 
 // killed is a deploy that comes after one that was killed, and fails.

@@ -88,6 +88,9 @@ func (s *scene) judgeGalley() galleyCell {
 		s.t.Errorf("the record says %+v", record)
 	}
 	s.isTrue(o, before)
+	if strings.Contains(s.c.reason, sickSays) {
+		s.tellsTheTask(o)
+	}
 	return cell
 }
 
@@ -126,6 +129,18 @@ func (s *scene) isTrue(o Outcome, before string) {
 	s.serves()
 	if text := s.standing(); text == before || !strings.Contains(text, "config "+s.stack+"_conf_v2") {
 		s.t.Errorf("what stands is not the new version:\n%s", text)
+	}
+}
+
+// tellsTheTask checks what is told of a task that was never healthy.
+func (s *scene) tellsTheTask(o Outcome) {
+	s.t.Helper()
+	if len(o.Failures) != 1 {
+		s.t.Fatalf("failures %+v", o.Failures)
+	}
+	f := o.Failures[0]
+	if f.Service != s.stack+"_app" || !strings.Contains(f.Error, "stopped for its health check") || f.Health != "the app is not well" || !strings.HasPrefix(strings.Join(f.Logs, "|"), "started as ") {
+		s.t.Errorf("the failing task is told as %+v", f)
 	}
 }
 
