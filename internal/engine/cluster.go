@@ -216,7 +216,7 @@ func (c *Cluster) Kill(n *Node) error {
 
 // Restart starts a node that was killed, and waits until the swarm has it back.
 func (c *Cluster) Restart(ctx context.Context, n *Node) error {
-	if n.rec.Init.alive() {
+	if !n.Dead() {
 		return fmt.Errorf("restarting node %s: it runs", n.Name)
 	}
 	if err := c.boot(ctx, n); err != nil {
@@ -227,6 +227,9 @@ func (c *Cluster) Restart(ctx context.Context, n *Node) error {
 	}
 	return c.awaitNodes(ctx, []*Node{n})
 }
+
+// Dead tells a node that was killed and not started again.
+func (n *Node) Dead() bool { return !n.rec.Init.alive() }
 
 // Cut takes a node off the network, with its daemon and its containers running on;
 // its socket still answers.
@@ -281,7 +284,7 @@ func (c *Cluster) Leader(ctx context.Context) (*Node, error) {
 func (c *Cluster) list(ctx context.Context) ([]swarm.Node, error) {
 	err := errors.New("no manager runs")
 	for _, n := range c.nodes {
-		if !n.Manager || !n.rec.Init.alive() {
+		if !n.Manager || n.Dead() {
 			continue
 		}
 		var listed []swarm.Node
@@ -370,7 +373,7 @@ func (s *SharedCluster) Main(m interface{ Run() int }) int {
 		return code
 	}
 	if code != 0 {
-		fmt.Fprintf(os.Stderr, "the ends of the daemons' logs:\n%s", s.cluster.LogTail(12))
+		fmt.Fprintf(os.Stderr, "the ends of the daemons' logs:\n%s", s.cluster.LogTail(4))
 	}
 	if err := s.cluster.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
