@@ -25,11 +25,16 @@ func (e *Engine) madeConfig(ctx context.Context, sent swarm.ConfigSpec) string {
 
 // madeNetwork is the ID of a network of that name that carries the stack's labels.
 func (e *Engine) madeNetwork(ctx context.Context, sent Network) string {
-	made, err := e.api.NetworkInspect(ctx, sent.Name, network.InspectOptions{Scope: "swarm"})
-	if err != nil || made.Name != sent.Name || made.Driver != sent.Options.Driver || !maps.Equal(made.Labels, sent.Options.Labels) {
+	listed, err := e.api.NetworkList(ctx, network.ListOptions{Filters: newFilter("name", []string{sent.Name})})
+	if err != nil {
 		return ""
 	}
-	return made.ID
+	for _, n := range listed {
+		if n.Name == sent.Name && n.Driver == sent.Options.Driver && maps.Equal(n.Labels, sent.Options.Labels) {
+			return n.ID
+		}
+	}
+	return ""
 }
 
 // madeService is the ID of a service of that name and with that spec, "" for none.
