@@ -1,0 +1,6 @@
+//go:build !race
+
+package soak
+
+// buildFlags build galley as the tests are built.
+var buildFlags []string

@@ -1,0 +1,6 @@
+//go:build race
+
+package soak
+
+// buildFlags build galley with the race detector where the tests have it.
+var buildFlags = []string{"-race"}

@@ -1,0 +1,337 @@
+package soak
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/galley-coop/galley/internal/engine"
+	"github.com/galley-coop/galley/internal/localregistry"
+)
+
+var shared = engine.Shared{Options: engine.Options{Swarm: true}}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", fmt.Sprint(recipes+1)) // they wait more than they work, and for each other
+	code := shared.Main(m)
+	os.Exit(max(code, theStage.close()))
+}
+
+// recipes is how many recipes there are, and stacks that run side by side: each
+// stack has one of its own, so that an image can be taken away for one alone.
+const recipes = 6
+
+// stage is what all tests share: the engine, a registry on its link, galley, and a
+// signed catalogue that galley made.
+type stage struct {
+	once     sync.Once
+	err      error
+	engine   *engine.Engine
+	api      *client.Client
+	dir      string
+	galley   string // the program
+	registry *localregistry.Registry
+	pulls    pulls
+	images   map[string]image // by "recipe:tag"
+}
+
+// image is what a tag of a recipe is.
+type image struct {
+	digest string // of the index, as the catalogue pins it
+	config string // of the image's config: its ID on an engine
+}
+
+var theStage stage
+
+func useStage(t *testing.T) *stage {
+	t.Helper()
+	e := shared.Get(t)
+	theStage.once.Do(func() { theStage.err = theStage.start(t.Context(), e) })
+	if theStage.err != nil {
+		t.Fatal(theStage.err)
+	}
+	return &theStage
+}
+
+// close ends what start began, and tells the exit code for it.
+func (s *stage) close() int {
+	var err error
+	if s.registry != nil {
+		err = s.registry.Close()
+	}
+	if s.api != nil {
+		err = errors.Join(err, s.api.Close())
+	}
+	if s.dir != "" {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func (s *stage) start(ctx context.Context, e *engine.Engine) (err error) {
+	s.engine, s.images = e, map[string]image{}
+	if s.api, err = e.Client(); err != nil {
+		return err
+	}
+	if s.dir, err = os.MkdirTemp("", "galley-soak-"); err != nil {
+		return err
+	}
+	built := make(chan error, 1)
+	go func() { built <- s.buildGalley(ctx) }()
+	s.registry, err = localregistry.Start(localregistry.WithAddr(e.BridgeAddr()+":0"), localregistry.WithHandler(s.pulls.handler))
+	if err == nil {
+		err = s.pushImages(ctx)
+	}
+	if err == nil {
+		err = s.writeRecipes()
+	}
+	if err = errors.Join(err, <-built); err != nil {
+		return err
+	}
+	if err := s.makeCatalogue(ctx); err != nil {
+		return err
+	}
+	s.pulls.missing.Store(true)
+	return nil
+}
+
+func (s *stage) buildGalley(ctx context.Context) error {
+	s.galley = filepath.Join(s.dir, "bin", "galley")
+	args := append([]string{"build"}, buildFlags...)
+	return command(ctx, "../..", os.Environ(), "go", append(args, "-o", s.galley, "./cmd/galley")...)
+}
+
+// command runs a program that must succeed.
+func command(ctx context.Context, dir string, env []string, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = dir, env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// pushImages makes an image for each tag of each recipe; no two are the same, so
+// that none stands on a node under the name of another.
+func (s *stage) pushImages(ctx context.Context) error {
+	path := filepath.Join(s.dir, "app")
+	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if err := command(ctx, ".", env, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./testdata/app"); err != nil {
+		return err
+	}
+	binary, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for recipe, versions := range published() {
+		for _, tag := range tags(versions) {
+			if err := s.push(ctx, binary, recipe+":"+tag); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tags are those of all images of versions.
+func tags(versions []version) []string {
+	all := map[string]bool{}
+	for _, v := range versions {
+		for _, s := range v.services {
+			all[s.tag] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+func (s *stage) push(ctx context.Context, binary []byte, repoTag string) error {
+	platform := "linux/" + s.engine.Arch()
+	img, err := localregistry.BinaryImage(binary, platform, func(c *v1.Config) { c.Labels = map[string]string{"seed": repoTag} })
+	if err != nil {
+		return err
+	}
+	index, err := localregistry.Index(map[string]v1.Image{platform: img})
+	if err != nil {
+		return err
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		return err
+	}
+	config, err := img.ConfigName()
+	if err != nil {
+		return err
+	}
+	s.images[repoTag] = image{digest.String(), config.String()}
+	return s.registry.Push(ctx, repoTag, index)
+}
+
+func recipeName(n int) string { return fmt.Sprintf("soak%d", n) }
+
+// writeRecipes makes a git repository for each recipe, with a tag for each version.
+func (s *stage) writeRecipes() error {
+	sources := "name: soak\nsources:\n"
+	all := published()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		sources += "  - path: " + name + "\n"
+		if err := s.writeRecipe(name, all[name]); err != nil {
+			return err
+		}
+	}
+	return write(filepath.Join(s.dir, "galley-catalogue.yml"), sources)
+}
+
+func (s *stage) writeRecipe(name string, versions []version) error {
+	dir := filepath.Join(s.dir, name)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	git := func(args ...string) error { return command(ctx, dir, s.env(s.dir), "git", args...) }
+	for i, v := range versions {
+		files := map[string]string{
+			"compose.yml": v.compose(s.registry.Addr, name), "conf.txt": conf(v.conf), "abra.sh": "export CONF_VERSION=" + v.conf + "\n",
+			".env.sample": strings.ReplaceAll(sampleEnv, "RECIPE", name), "README.md": "# " + name + "\n",
+		}
+		for file, text := range files {
+			if err := write(filepath.Join(dir, file), text); err != nil {
+				return err
+			}
+		}
+		if i == 0 {
+			if err := git("init", "-q", "-b", "main"); err != nil {
+				return err
+			}
+		}
+		for _, args := range [][]string{{"add", "-A"}, {"commit", "-q", "-m", "release " + v.name}, {"tag", "-a", "-m", "chore: publish " + v.name + " release", v.name}} {
+			if err := git(args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func write(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+func (s *stage) makeCatalogue(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	config := filepath.Join(s.dir, "galley-catalogue.yml")
+	sources, err := os.ReadFile(config)
+	if err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"init"}, {"build"}, {"sign"}} {
+		if args[0] == "init" {
+			if err := os.Remove(config); err != nil {
+				return err
+			}
+		} else if err := os.WriteFile(config, sources, 0o644); err != nil {
+			return err
+		}
+		if err := command(ctx, s.dir, s.env(s.dir), s.galley, append([]string{"catalogue"}, args...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// public is the signed catalogue.
+func (s *stage) public() string { return filepath.Join(s.dir, "public") }
+
+// env keeps a command away from the machine's own configuration; home is where it
+// has its files.
+func (s *stage) env(home string) []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.Getenv("TMPDIR"), "GORACE=atexit_sleep_ms=0 halt_on_error=1", "LC_ALL=C",
+		"HOME=" + home, "XDG_CACHE_HOME=" + filepath.Join(home, "cache"), "DOCKER_CONFIG=" + filepath.Join(home, "docker"),
+		"GALLEY_DIR=" + filepath.Join(home, "galley"), "GALLEY_CATALOGUE=" + s.public(), "GALLEY_ROOT=" + filepath.Join(s.dir, "root.json"),
+		"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_SYSTEM=" + os.DevNull,
+		"GIT_AUTHOR_NAME=Mo Test", "GIT_AUTHOR_EMAIL=mo@example.org", "GIT_COMMITTER_NAME=Mo Test", "GIT_COMMITTER_EMAIL=mo@example.org",
+	}
+}
+
+// pulls stands in front of the registry and does it harm, a recipe at a time.
+type pulls struct {
+	missing onOff
+	harm    sync.Map // recipe to harm
+}
+
+type onOff struct {
+	mu sync.Mutex
+	on bool
+}
+
+func (o *onOff) Store(on bool) { o.mu.Lock(); o.on = on; o.mu.Unlock() }
+func (o *onOff) Load() bool    { o.mu.Lock(); defer o.mu.Unlock(); return o.on }
+
+// harm is what a registry may do.
+type harm int
+
+const (
+	spoils harm = iota + 1 // one byte of each blob is another
+	hangsUp
+)
+
+func (p *pulls) set(recipe string, h harm) { p.harm.Store(recipe, h) }
+func (p *pulls) heal(recipe string)        { p.harm.Delete(recipe) }
+
+func (p *pulls) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := strings.Split(strings.TrimPrefix(r.URL.Path, "/v2/"), "/")
+		h, _ := p.harm.Load(path[0])
+		switch {
+		case h == hangsUp:
+			panic(http.ErrAbortHandler)
+		case p.missing.Load() && r.Method != http.MethodPut && theStage.isMissing(path):
+			http.Error(w, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`, http.StatusNotFound)
+		case h == spoils && len(path) == 3 && path[1] == "blobs" && r.Method == http.MethodGet:
+			next.ServeHTTP(&spoiler{ResponseWriter: w}, r)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// isMissing tells a request for the manifest of a recipe's missing image.
+func (s *stage) isMissing(path []string) bool {
+	return len(path) == 3 && path[1] == "manifests" && (path[2] == missingTag || path[2] == s.images[path[0]+":"+missingTag].digest)
+}
+
+// spoiler changes the first byte of an answer.
+type spoiler struct {
+	http.ResponseWriter
+	done bool
+}
+
+func (s *spoiler) Write(data []byte) (int, error) {
+	if !s.done && len(data) > 0 {
+		s.done = true
+		data = slices.Clone(data)
+		data[0] ^= 1
+	}
+	return s.ResponseWriter.Write(data)
+}
