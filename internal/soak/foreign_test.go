@@ -55,7 +55,7 @@ func (a *app) byOtherHands(ctx context.Context, r *ran) error {
 			return errors.New("it has no previous spec")
 		}
 		r.ignore.rolled = service.Spec.Name
-		_, err := a.api.ServiceUpdate(ctx, service.ID, service.Version, swarm.ServiceSpec{Annotations: swarm.Annotations{Name: service.Spec.Name}}, swarm.ServiceUpdateOptions{Rollback: "previous"})
+		_, err := a.api.ServiceUpdate(ctx, service.ID, service.Version, service.Spec, swarm.ServiceUpdateOptions{Rollback: "previous"})
 		return err
 	}
 	_, err = a.api.ServiceUpdate(ctx, service.ID, service.Version, service.Spec, swarm.ServiceUpdateOptions{})

@@ -72,6 +72,7 @@ func (a *app) start(ctx context.Context, how invocation, args ...string) (*proce
 	ctx, cancel := context.WithTimeout(ctx, hangs)
 	p.cmd = exec.CommandContext(ctx, name, argv...)
 	p.cmd.Env = append(append(a.env(home), "DOCKER_HOST="+a.proxy.host), how.env...)
+	p.cmd.Dir = home
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	if how.closed {
 		read, write, err := os.Pipe()

@@ -21,8 +21,9 @@ const keptRecords = 20
 const brokenPipe = 128 + 13
 
 // allowed are the exit codes that a step may end with. 6 stands where somebody made
-// it impossible to put the stack back, or to know: the third ctrl-C, other hands
-// that take away the lock, a service, or contents of a config.
+// it impossible to put the stack back, or to know: the second ctrl-C, after which
+// nobody waits for the tasks, the third, after which nothing more is written, and
+// other hands that take away the lock, a service, or the contents of a config.
 func (s step) allowed(acted bool) []int {
 	end := 5
 	if s.target.good {
@@ -40,9 +41,9 @@ func (s step) allowed(acted bool) []int {
 		return []int{5}
 	case registryDown:
 		return []int{end, 5}
-	case interruptOnce, interruptTwice:
+	case interruptOnce:
 		return []int{end, 5, 130}
-	case interruptThrice:
+	case interruptTwice, interruptThrice:
 		return []int{end, 5, 6, 130}
 	case cutNetwork, lostAnswers:
 		return []int{end, 3, 5}
@@ -171,6 +172,14 @@ func (j *judgement) state(ctx context.Context) {
 	j.wrong = append(j.wrong, lost(j.base, j.after)...)
 	v := j.standing()
 	j.current = ""
+	if j.ended(6) && j.step.fault == interruptTwice {
+		// The second ctrl-C stops the waiting, and not the writing.
+		for _, d := range differences(j.base, j.after, tolerance{}) {
+			if strings.HasPrefix(d, "service ") {
+				j.say("the old specs should stand: %s", d)
+			}
+		}
+	}
 	if j.ended(6) || j.late() {
 		return // nobody claims to know: the next deploy must put that right
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	dockerimage "github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
 )
 
 // play makes the deploy of a step, with its fault.
@@ -193,13 +194,16 @@ func (a *app) playKill(ctx context.Context, r *ran) error {
 // playRegistry lets the registry do harm while the image is pulled; before, the
 // node forgets the image.
 func (a *app) playRegistry(ctx context.Context, r *ran) error {
-	needed, err := a.forgetImages(ctx, r.step.target)
-	if err != nil {
+	if err := a.forgetImages(ctx, r.step.target); err != nil {
 		return err
 	}
 	how := hangsUp
 	if r.step.fault == spoiled {
 		how = spoils
+	}
+	absent, err := a.absent(ctx, r.step.target)
+	if err != nil {
+		return err
 	}
 	a.pulls.set(a.recipe, how)
 	defer a.pulls.heal(a.recipe)
@@ -207,7 +211,7 @@ func (a *app) playRegistry(ctx context.Context, r *ran) error {
 	if err != nil {
 		return err
 	}
-	if needed {
+	if absent {
 		r.acted = time.Now()
 	}
 	if r.step.fault == registryDown {
@@ -220,15 +224,28 @@ func (a *app) playRegistry(ctx context.Context, r *ran) error {
 	return r.end(p)
 }
 
-// forgetImages takes the images of a version from the node. Those of containers
-// that run stay; needed says that one went.
-func (a *app) forgetImages(ctx context.Context, v version) (needed bool, err error) {
+// forgetImages takes the images of a version from the node, so that they must be
+// pulled. That of a container that runs stays: then the fault changes nothing.
+func (a *app) forgetImages(ctx context.Context, v version) error {
 	for _, s := range v.services {
 		i := a.images[a.recipe+":"+s.tag]
-		_, err := a.api.ImageRemove(ctx, i.config, dockerimage.RemoveOptions{Force: true, PruneChildren: true})
-		needed = needed || err == nil
+		_, _ = a.api.ImageRemove(ctx, i.config, dockerimage.RemoveOptions{Force: true, PruneChildren: true})
 	}
-	return needed, ctx.Err()
+	return ctx.Err()
+}
+
+// absent tells whether the node lacks an image of a version.
+func (a *app) absent(ctx context.Context, v version) (bool, error) {
+	for _, s := range v.services {
+		_, err := a.api.ImageInspect(ctx, a.images[a.recipe+":"+s.tag].config)
+		if client.IsErrNotFound(err) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // playTampered deploys from a copy of the catalogue with a bit flipped in each file
