@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RELEASE_FLAGS := -trimpath -ldflags "-s -w -X main.release=$(VERSION)"
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 
-.PHONY: demo test test-engines lint bench build clean golden fuzz verdicts
+.PHONY: demo test test-engines lint bench soak build clean golden fuzz verdicts
 
 ## demo: the whole chain on sample recipes: lint, catalogue, deploy, put-back
 demo:
@@ -35,6 +35,13 @@ bench:
 	@.ci/setup
 	@GO="$(GO)" .ci/docker28 cli
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+## soak: SOAK deploys with a random fault in each, judged by what the engine has
+SOAK ?= 200
+SEED ?= 0
+soak:
+	@.ci/setup
+	$(GO) test ./internal/soak -run TestSoak -count=1 -v -timeout 60m -soak $(SOAK) -seed $(SEED)
 
 ## build: release binaries for every platform, in build/
 build:

@@ -116,9 +116,17 @@ func (p *process) wait() (exited, error) {
 	if p.err != nil && !errors.As(p.err, &exit) {
 		return e, p.err
 	}
-	// A text answer, or none at all, is no JSON: what is said of it is then empty.
-	_ = json.NewDecoder(bytes.NewReader(p.stdout.Bytes())).Decode(&e.outcome)
-	return e, nil
+	// The last document is the answer. A text answer, or none at all, is no JSON:
+	// what is said of it is then empty.
+	for documents := json.NewDecoder(bytes.NewReader(p.stdout.Bytes())); ; {
+		var o outcome
+		if documents.Decode(&o) != nil {
+			return e, nil
+		}
+		if o.Verdict != "" || o.Error.Message != "" {
+			e.outcome = o
+		}
+	}
 }
 
 func (e exited) String() string {

@@ -10,9 +10,9 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 )
 
-// keptConfigs is how many configs that nothing names any more a stack may have for
-// each of its configs; -1 is any number.
-const keptConfigs = -1
+// keptConfigs is how many configs that nothing names any more a converged deploy may
+// leave; the soak's recipe has one, in many versions.
+const keptConfigs = 3
 
 // keptRecords is how long a stack's history may be.
 const keptRecords = 20
@@ -230,8 +230,9 @@ func (j *judgement) leftovers() {
 	if j.after.journal != "" && !j.ended(6) {
 		j.say("the journal is left")
 	}
-	if keptConfigs < 0 {
-		return
+	switch {
+	case j.standing() == nil, slices.Contains([]fault{slowNetwork, cutNetwork, lostAnswers, interruptThrice}, j.step.fault):
+		return // pruned is after convergence, and what cannot be reached is pruned next time
 	}
 	used := j.after.named(func(x swarm.Service) *swarm.ServiceSpec { return &x.Spec })
 	previous := j.after.named(func(x swarm.Service) *swarm.ServiceSpec { return x.PreviousSpec })

@@ -27,6 +27,7 @@ import (
 // named, shows at once. Where the kernel can balance, a second client asks the virtual
 // address.
 func TestNoRequestFails(t *testing.T) {
+	t.Parallel()
 	s := useStage(t)
 	a := newApp(t, s, "web", askedName, &references{specs: map[string]map[string]string{}})
 	ctx := t.Context()

@@ -19,6 +19,7 @@ var (
 // TestSoak makes deploys with a random fault in each, several stacks side by side,
 // and compares what galley says of each with what the engine has.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	s := useStage(t)
 	seed := *soakSeed
 	if seed == 0 {
