@@ -230,8 +230,7 @@ func (j *judgement) leftovers() {
 	if j.after.journal != "" && !j.ended(6) {
 		j.say("the journal is left")
 	}
-	switch {
-	case j.standing() == nil, slices.Contains([]fault{slowNetwork, cutNetwork, lostAnswers, interruptThrice}, j.step.fault):
+	if j.standing() == nil || slices.Contains([]fault{slowNetwork, cutNetwork, lostAnswers, interruptThrice}, j.step.fault) {
 		return // pruned is after convergence, and what cannot be reached is pruned next time
 	}
 	used := j.after.named(func(x swarm.Service) *swarm.ServiceSpec { return &x.Spec })
