@@ -27,6 +27,7 @@ func (a *app) byOtherHands(ctx context.Context, r *ran) error {
 		}
 		return a.api.ConfigRemove(ctx, now.lock)
 	case configRemoved:
+		r.ignore.unused = true
 		return a.removeUnused(ctx, now)
 	}
 	names := slices.Sorted(maps.Keys(now.services))

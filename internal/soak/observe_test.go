@@ -178,6 +178,7 @@ func (s *state) previous(name string) string {
 // tolerance is what does not count in a comparison of specs: what others did by hand.
 type tolerance struct {
 	label, replicas bool
+	unused          bool   // configs that no spec named before may be away
 	gone            string // a service that may be away
 	rolled          string // a service that may have its previous spec
 }
@@ -200,10 +201,12 @@ func differences(before, after *state, ignore tolerance) []string {
 			say("service %s: %s", name, firstDifference(before.spec(name, ignore), after.spec(name, ignore)))
 		}
 	}
+	used := before.named(func(x swarm.Service) *swarm.ServiceSpec { return &x.Spec })
 	previous := after.named(func(x swarm.Service) *swarm.ServiceSpec { return x.PreviousSpec })
 	for _, name := range union(before.configs, after.configs) {
 		was, is := before.configs[name], after.configs[name]
-		if was.data != is.data && !(was.id == "" && previous[name]) {
+		came, went := was.id == "" && previous[name], is.id == "" && ignore.unused && !used[name]
+		if was.data != is.data && !came && !went {
 			say("config %s: was %q, is %q", name, was.data, is.data)
 		}
 	}
