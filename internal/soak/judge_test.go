@@ -192,7 +192,7 @@ func (j *judgement) state(ctx context.Context) {
 	} else {
 		found = differences(j.base, j.after, j.ignore)
 	}
-	if down, err := j.after.up(ctx, j.api, j.images); (v != nil || !j.unwell) && j.ignore == (tolerance{}) {
+	if down, err := j.after.up(ctx, j.api, j.images); (v != nil || !j.unwell) && !j.ignore.byHand() {
 		found = append(found, down...)
 		if err != nil {
 			found = append(found, err.Error())
@@ -206,7 +206,7 @@ func (j *judgement) state(ctx context.Context) {
 		j.say("it is not %s: %s", what, f)
 	}
 	switch {
-	case len(found) > 0 || j.ignore != (tolerance{}):
+	case len(found) > 0 || j.ignore.byHand():
 	case v != nil:
 		j.current = v.name
 	case j.version(j.home) != "" && len(j.after.services) > 0:
@@ -216,7 +216,7 @@ func (j *judgement) state(ctx context.Context) {
 
 // late tells what other hands did after galley had looked for the last time.
 func (j *judgement) late() bool {
-	if j.ignore == (tolerance{}) || j.acted.IsZero() || len(j.records) == 0 {
+	if !j.ignore.byHand() || j.acted.IsZero() || len(j.records) == 0 {
 		return false
 	}
 	return j.acted.After(j.records[len(j.records)-1].created.Add(-time.Second))

@@ -183,6 +183,12 @@ type tolerance struct {
 	rolled          string // a service that may have its previous spec
 }
 
+// byHand tells that services are not as galley wrote them.
+func (t tolerance) byHand() bool {
+	t.unused = false
+	return t != tolerance{}
+}
+
 // differences tells how two states of a stack differ, for an operator: specs,
 // contents of configs that specs use, networks, secrets, volumes. Nothing where they
 // are the same. A config that only a PreviousSpec names may have come.
