@@ -53,8 +53,8 @@ func (s step) allowed(acted bool) []int {
 		return []int{end, 3, 5, 6}
 	case closedOutput:
 		return []int{end, brokenPipe}
-	case twins:
-		return []int{0, 3, 5}
+	case twins: // the other one is refused
+		return []int{0, 3}
 	}
 	return []int{end}
 }
@@ -101,6 +101,9 @@ func lastNumber(s *state) int {
 // codes checks the exit codes by themselves, and what the JSON answer says of each.
 func (j *judgement) codes() {
 	acted := !j.acted.IsZero() || j.step.fault == readOnly
+	if j.step.fault == twins && !j.ended(0) {
+		j.say("none of two deploys came through")
+	}
 	for _, e := range j.exits {
 		if allowed := j.step.allowed(acted && j.step.fault != killed); !slices.Contains(allowed, e.code) {
 			j.say("exit code %d, expected one of %v", e.code, allowed)
