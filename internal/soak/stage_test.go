@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/client"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -187,78 +185,6 @@ func (s *stage) push(ctx context.Context, binary []byte, repoTag string) error {
 
 func recipeName(n int) string { return fmt.Sprintf("soak%d", n) }
 
-// writeRecipes makes a git repository for each recipe, with a tag for each version.
-func (s *stage) writeRecipes() error {
-	sources := "name: soak\nsources:\n"
-	all := published()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		sources += "  - path: " + name + "\n"
-		if err := s.writeRecipe(name, all[name]); err != nil {
-			return err
-		}
-	}
-	return write(filepath.Join(s.dir, "galley-catalogue.yml"), sources)
-}
-
-func (s *stage) writeRecipe(name string, versions []version) error {
-	dir := filepath.Join(s.dir, name)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	git := func(args ...string) error { return command(ctx, dir, s.env(s.dir), "git", args...) }
-	for i, v := range versions {
-		files := map[string]string{
-			"compose.yml": v.compose(s.registry.Addr, name), "conf.txt": conf(v.conf), "abra.sh": "export CONF_VERSION=" + v.conf + "\n",
-			".env.sample": strings.ReplaceAll(sampleEnv, "RECIPE", name), "README.md": "# " + name + "\n",
-		}
-		for file, text := range files {
-			if err := write(filepath.Join(dir, file), text); err != nil {
-				return err
-			}
-		}
-		if i == 0 {
-			if err := git("init", "-q", "-b", "main"); err != nil {
-				return err
-			}
-		}
-		for _, args := range [][]string{{"add", "-A"}, {"commit", "-q", "-m", "release " + v.name}, {"tag", "-a", "-m", "chore: publish " + v.name + " release", v.name}} {
-			if err := git(args...); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func write(path, text string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, []byte(text), 0o644)
-}
-
-func (s *stage) makeCatalogue(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	defer cancel()
-	config := filepath.Join(s.dir, "galley-catalogue.yml")
-	sources, err := os.ReadFile(config)
-	if err != nil {
-		return err
-	}
-	for _, args := range [][]string{{"init"}, {"build"}, {"sign"}} {
-		if args[0] == "init" {
-			if err := os.Remove(config); err != nil {
-				return err
-			}
-		} else if err := os.WriteFile(config, sources, 0o644); err != nil {
-			return err
-		}
-		if err := command(ctx, s.dir, s.env(s.dir), s.galley, append([]string{"catalogue"}, args...)...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // public is the signed catalogue.
 func (s *stage) public() string { return filepath.Join(s.dir, "public") }
 
@@ -272,66 +198,4 @@ func (s *stage) env(home string) []string {
 		"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_SYSTEM=" + os.DevNull,
 		"GIT_AUTHOR_NAME=Mo Test", "GIT_AUTHOR_EMAIL=mo@example.org", "GIT_COMMITTER_NAME=Mo Test", "GIT_COMMITTER_EMAIL=mo@example.org",
 	}
-}
-
-// pulls stands in front of the registry and does it harm, a recipe at a time.
-type pulls struct {
-	missing onOff
-	harm    sync.Map // recipe to harm
-}
-
-type onOff struct {
-	mu sync.Mutex
-	on bool
-}
-
-func (o *onOff) Store(on bool) { o.mu.Lock(); o.on = on; o.mu.Unlock() }
-func (o *onOff) Load() bool    { o.mu.Lock(); defer o.mu.Unlock(); return o.on }
-
-// harm is what a registry may do.
-type harm int
-
-const (
-	spoils harm = iota + 1 // one byte of each blob is another
-	hangsUp
-)
-
-func (p *pulls) set(recipe string, h harm) { p.harm.Store(recipe, h) }
-func (p *pulls) heal(recipe string)        { p.harm.Delete(recipe) }
-
-func (p *pulls) handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := strings.Split(strings.TrimPrefix(r.URL.Path, "/v2/"), "/")
-		h, _ := p.harm.Load(path[0])
-		switch {
-		case h == hangsUp:
-			panic(http.ErrAbortHandler)
-		case p.missing.Load() && r.Method != http.MethodPut && theStage.isMissing(path):
-			http.Error(w, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`, http.StatusNotFound)
-		case h == spoils && len(path) == 3 && path[1] == "blobs" && r.Method == http.MethodGet:
-			next.ServeHTTP(&spoiler{ResponseWriter: w}, r)
-		default:
-			next.ServeHTTP(w, r)
-		}
-	})
-}
-
-// isMissing tells a request for the manifest of a recipe's missing image.
-func (s *stage) isMissing(path []string) bool {
-	return len(path) == 3 && path[1] == "manifests" && (path[2] == missingTag || path[2] == s.images[path[0]+":"+missingTag].digest)
-}
-
-// spoiler changes the first byte of an answer.
-type spoiler struct {
-	http.ResponseWriter
-	done bool
-}
-
-func (s *spoiler) Write(data []byte) (int, error) {
-	if !s.done && len(data) > 0 {
-		s.done = true
-		data = slices.Clone(data)
-		data[0] ^= 1
-	}
-	return s.ResponseWriter.Write(data)
 }
