@@ -127,3 +127,26 @@ func TestAppThatWasIllIsPutBackWithoutWaiting(t *testing.T) {
 	r.isBack(before)
 	r.converges(r.desired("1.0.0+1", compose("1")))
 }
+
+func TestRollbackByHandDuringPutBack(t *testing.T) {
+	r := newRig(t, "handback")
+	r.converges(r.desired("1", compose("1")))
+	acted := false
+	outcome := r.deploy(r.desired("2", compose("2", "MODE: serve", "MODE: exit1")), func(o *DeployOptions) {
+		o.Report = func(e Event) {
+			r.see(e)
+			if acted || e.Stage != "put back" || e.Service == "" {
+				return
+			}
+			acted = true
+			spec, id, version := r.service("app")
+			if _, err := r.api.ServiceUpdate(t.Context(), id, version, spec, swarm.ServiceUpdateOptions{Rollback: "previous"}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	r.ends(outcome, Failed, StatePrevious)
+	if !acted {
+		t.Error("nobody rolled anything back")
+	}
+}

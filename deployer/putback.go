@@ -47,11 +47,10 @@ func (b *backer) putBack(ctx context.Context) error {
 	if err := b.restoreObjects(ctx); err != nil {
 		return err
 	}
-	expectations, names, err := b.writeBack(ctx, neutral)
+	waited, err := b.bringBack(ctx)
 	if err != nil {
 		return err
 	}
-	waited := b.waitBack(ctx, expectations, names)
 	if _, _, err := b.writeBack(ctx, exact); err != nil {
 		return err
 	}
@@ -73,6 +72,27 @@ func (b *backer) patience(ctx context.Context) (context.Context, context.CancelF
 	release := context.AfterFunc(b.hurry, cancel)
 	return waiting, func() { release(); cancel() }
 }
+
+// bringBack writes the old specs under the neutral policy and waits for their tasks;
+// waited is how that ended. Under that policy swarm rolls nothing back by itself: a
+// rollback is somebody's hand, and is written over.
+func (b *backer) bringBack(ctx context.Context) (waited, err error) {
+	for range rollbacksUndone + 1 {
+		expectations, names, err := b.writeBack(ctx, neutral)
+		if err != nil {
+			return nil, err
+		}
+		if waited = b.waitBack(ctx, expectations, names); !errors.Is(waited, errRolledBack) {
+			break
+		}
+	}
+	return waited, nil
+}
+
+// rollbacksUndone is how often a put-back writes over a rollback by other hands.
+const rollbacksUndone = 2
+
+var errRolledBack = errors.New("rolled back")
 
 // errNotAwaited says that the old specs were written, and that nobody waited
 // for their tasks.
@@ -129,6 +149,8 @@ func (b *backer) waitBack(ctx context.Context, want map[string]Expectation, name
 		return err
 	case end.verdict == Stopped && ctx.Err() == nil:
 		return errNotAwaited
+	case end.verdict == RolledBack:
+		return fmt.Errorf("%w by other hands: %s", errRolledBack, end.reason)
 	case end.verdict != Converged:
 		return errors.New(end.reason)
 	}
