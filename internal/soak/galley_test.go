@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -32,7 +33,8 @@ type process struct {
 // exited is what is left of one that ended.
 type exited struct {
 	*process
-	code    int // -1 for one that a signal ended
+	code    int
+	early   bool // ctrl-C came before galley listened to it, and ended it
 	outcome outcome
 }
 
@@ -115,6 +117,10 @@ func (p *process) wait() (exited, error) {
 	var exit *exec.ExitError
 	if p.err != nil && !errors.As(p.err, &exit) {
 		return e, p.err
+	}
+	// As shells say it. What it did before, the history and the engine tell.
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGINT {
+		e.code, e.early = 128+int(syscall.SIGINT), true
 	}
 	// The last document is the answer. A text answer, or none at all, is no JSON:
 	// what is said of it is then empty.

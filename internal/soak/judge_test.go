@@ -114,7 +114,7 @@ func (j *judgement) codes() {
 			j.say("exit code 5, and the answer says %q, state %q", o.Verdict, o.State)
 		case e.code == 6 && o.State != "mixed" && o.State != "unknown" && o.Error.Message == "":
 			j.say("exit code 6, and the answer says %q, state %q", o.Verdict, o.State)
-		case (e.code == 3 || e.code == 4 || e.code == 130) && o.Error.Message == "":
+		case (e.code == 3 || e.code == 4 || e.code == 130) && o.Error.Message == "" && !e.early:
 			j.say("exit code %d without an error", e.code)
 		}
 	}
