@@ -16,8 +16,8 @@ import (
 )
 
 // hangs is how long galley may take for anything: the longest of its limits that a
-// step can run into is a minute to converge, and another to put back.
-const hangs = 4 * time.Minute
+// step can run into are the recipe's three minutes to converge, and five to put back.
+const hangs = 10 * time.Minute
 
 // process is galley at work.
 type process struct {

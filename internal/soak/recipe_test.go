@@ -175,7 +175,7 @@ func (v version) service(b *strings.Builder, image, name string, s service) {
 	if name == "app" {
 		line("      labels:")
 		line("        - \"coop-cloud.${STACK_NAME}.version=" + v.name + "\"")
-		line("        - \"coop-cloud.${STACK_NAME}.timeout=60\"")
+		line("        - \"coop-cloud.${STACK_NAME}.timeout=180\"")
 	}
 	line("")
 }
