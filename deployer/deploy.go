@@ -86,7 +86,7 @@ func (e *Engine) Deploy(ctx context.Context, desired *Desired, shown *Plan, opti
 }
 
 func (e *Engine) deploy(ctx context.Context, desired *Desired, shown *Plan, options DeployOptions) (Outcome, error) {
-	defer e.bePatient()()
+	defer e.bePatient(options.Abort)()
 	defer e.scout(ctx)()
 	lock, takeover, err := e.Lock(ctx, desired.Stack.Name, string(cmp.Or(options.Operation, OpDeploy))+" of "+desired.Recipe+" "+desired.Version)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 )
 
-// When a manager dies between carrying a write out and answering for it, the write is
-// sent again (steady) and refused: its name is taken, or its version is old. These tell
+// When the answer to a write is lost, the write is sent again (steadyTransport) and
+// refused: its name is taken, or its version is old. These tell
 // whether what stands is what was sent. The stack's lock is held meanwhile, so it is
 // nobody else's; and what runs in the end is compared with the entry in any case.
 
@@ -40,18 +40,22 @@ func (e *Engine) madeNetwork(ctx context.Context, sent Network) string {
 // madeService is the ID of a service of that name and with that spec, "" for none.
 func (e *Engine) madeService(ctx context.Context, sent swarm.ServiceSpec) string {
 	made, err := e.inspect(ctx, sent.Name)
-	if err != nil || made.Spec.Name != sent.Name || !sameFace(made.Spec, sent) {
+	if err != nil || made.Spec.Name != sent.Name || !e.sameFace(made.Spec, sent) {
 		return ""
 	}
 	return made.ID
 }
 
 // isWritten tells a service that was known otherwise and now has the spec that was sent.
-func isWritten(standing, known, sent swarm.ServiceSpec) bool {
-	return sameFace(standing, sent) && !sameSpec(standing, known)
+func (e *Engine) isWritten(standing, known, sent swarm.ServiceSpec) bool {
+	return e.sameFace(standing, sent) && !sameSpec(standing, known)
 }
 
-// sameFace compares specs that hold this swarm's IDs, but for how the engine writes them.
-func sameFace(a, b swarm.ServiceSpec) bool {
-	return a.TaskTemplate.ForceUpdate == b.TaskTemplate.ForceUpdate && sameSpec(canonical(a, Names{}), canonical(b, Names{}))
+// sameFace compares specs that hold this swarm's IDs, but for how the engine writes
+// them and for what it is too old to keep.
+func (e *Engine) sameFace(a, b swarm.ServiceSpec) bool {
+	form := func(spec swarm.ServiceSpec) map[string]string {
+		return flatten(supported(canonical(spec, Names{}), e.api.ClientVersion()))
+	}
+	return a.TaskTemplate.ForceUpdate == b.TaskTemplate.ForceUpdate && maps.Equal(form(a), form(b))
 }

@@ -60,7 +60,7 @@ func throughLoss(t *testing.T, l *lab) (*Engine, *lossy) {
 	way := &lossy{next: forward, tries: map[string]int{}}
 	server := httptest.NewServer(way)
 	t.Cleanup(server.Close)
-	e, err := open(patient(t.Context()), "test", server.URL, []client.Opt{client.WithHost("tcp://" + strings.TrimPrefix(server.URL, "http://"))})
+	e, err := open(t.Context(), "test", server.URL, []client.Opt{client.WithHost("tcp://" + strings.TrimPrefix(server.URL, "http://"))})
 	if err != nil {
 		t.Fatal(err)
 	}

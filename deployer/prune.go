@@ -106,7 +106,7 @@ func (e *Engine) neededConfigs(ctx context.Context) (map[string]bool, error) {
 	needed := map[string]bool{}
 	bounded, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	services, err := insistOn(bounded, func() ([]swarm.Service, error) { return e.api.ServiceList(bounded, swarm.ServiceListOptions{}) })
+	services, err := e.api.ServiceList(bounded, swarm.ServiceListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("reading all services: %w", err)
 	}

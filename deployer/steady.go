@@ -7,18 +7,19 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // steadyTransport sends an engine's requests, and while a deploy is under way sends again
-// those that met no leader: when a manager dies it takes 10 to 20 seconds until
-// another leads, and a deploy that gave up meanwhile could not even put back.
+// those that went unanswered, or met no leader: a connection over ssh breaks, and when
+// a manager dies it takes 10 to 20 seconds until another leads. A deploy that gave up
+// meanwhile could not even put back.
 //
-// A request that reads is sent again after any failure. One that writes is sent
-// again only when the engine answered that it got no answer from a leader; it may
-// have been carried out all the same. So this is for writes of which a second is
-// refused: creations under a name, updates from a version, removals by ID.
+// A write that went unanswered may have been carried out all the same. So only those are
+// sent again of which a second is refused or does nothing: creations under a name,
+// updates from a version, removals by ID. What stands then tells (see made.go).
 type steadyTransport struct {
 	inner   *http.Transport
 	patient atomic.Int32
@@ -43,13 +44,19 @@ func install(transport *http.Transport) *steadyTransport {
 	return s
 }
 
-// bePatient makes the engine's requests patient until release is called.
-func (e *Engine) bePatient() (release func()) {
+// bePatient makes the engine's requests patient until release is called, or until
+// abort, which may be nil, ends.
+func (e *Engine) bePatient(abort context.Context) (release func()) {
 	if e.steady == nil {
 		return func() {}
 	}
 	e.steady.patient.Add(1)
-	return func() { e.steady.patient.Add(-1) }
+	release = sync.OnceFunc(func() { e.steady.patient.Add(-1) })
+	if abort == nil {
+		return release
+	}
+	stop := context.AfterFunc(abort, release)
+	return func() { stop(); release() }
 }
 
 func (s *steadyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -59,7 +66,7 @@ func (s *steadyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	began := time.Now()
 	for {
 		resp, err := s.attempt(req)
-		if time.Since(began) > patience || !s.again(req, resp, err) {
+		if s.patient.Load() == 0 || time.Since(began) > patience || !s.again(req, resp, err) {
 			return resp, err
 		}
 		next, ok := rewound(req)
@@ -114,10 +121,13 @@ func (s *steadyTransport) again(req *http.Request, resp *http.Response, err erro
 	if req.Context().Err() != nil {
 		return false
 	}
-	if err != nil {
-		return reads
+	if !reads && !swarmWrites.MatchString(req.URL.Path) {
+		return false
 	}
-	if resp.StatusCode < http.StatusInternalServerError || !reads && !swarmWrites.MatchString(req.URL.Path) {
+	if err != nil {
+		return true
+	}
+	if resp.StatusCode < http.StatusInternalServerError {
 		return false
 	}
 	const most = 4 << 10

@@ -85,7 +85,7 @@ func (w *writer) overwrite(ctx context.Context, known Service, spec swarm.Servic
 		if err != nil {
 			return fmt.Errorf("updating service %q: %w", spec.Name, err)
 		}
-		if isWritten(fresh.Spec, known.Spec, spec) {
+		if w.engine.isWritten(fresh.Spec, known.Spec, spec) {
 			return nil
 		}
 		if err := accept(fresh.Spec); err != nil {
