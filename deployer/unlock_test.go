@@ -126,7 +126,7 @@ func TestHistoryOfManyWritersIsInOrder(t *testing.T) {
 func TestDeployThatIsLeft(t *testing.T) {
 	r := newRig(t, "left")
 	leave := func(o *DeployOptions) { o.OnFailure = Leave }
-	sick := compose("1", "MODE: serve", "MODE: exit1")
+	sick := compose("1", "MODE: serve", "MODE: exit1", "condition: any, ", "condition: none, ") // it fails for good at once
 	o := r.deploy(r.desired("1.0.0+1", sick), leave)
 	r.ends(o, Failed, StateMixed)
 	if got := r.standing(); !strings.Contains(got, r.stack+"_app ") || !strings.Contains(got, "MODE=exit1") {
