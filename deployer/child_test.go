@@ -113,10 +113,10 @@ func (r *rig) killChild(task, what string, is func(marker string) bool) {
 // eventually waits for a condition.
 func (r *rig) eventually(what string, is func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute)
 	for !is() {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("waiting for %s took a minute", what)
+			r.t.Fatalf("waiting for %s took three minutes", what)
 		}
 		if pause(r.t.Context(), 50*time.Millisecond) != nil {
 			r.t.Fatalf("waiting for %s: the test ended", what)

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,14 +69,16 @@ func TestConfigsWithoutNamesAndOldOnes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := r.removeRecord(context.Background(), journal); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := r.CreateSecret(t.Context(), r.stack, r.stack+"_gone_v1", []byte("value")); err != nil {
 		t.Fatal(err)
 	}
 	v2 := r.desired("2.0.0+1", unnamed("1"), "CONF_VERSION", "v2")
 	o := r.converges(v2)
-	if err := r.removeRecord(t.Context(), journal); err != nil {
-		t.Error(err)
-	}
 	derived := r.mounted().ConfigName
 	if !strings.HasPrefix(derived, plain+"_") || len(derived) != len(plain)+13 {
 		t.Errorf("the service mounts %q, want a name from the content", derived)

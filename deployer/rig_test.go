@@ -141,7 +141,7 @@ func (r *rig) deploy(d *Desired, options ...func(*DeployOptions)) Outcome {
 
 func (r *rig) deployUntil(ctx context.Context, d *Desired, options ...func(*DeployOptions)) Outcome {
 	r.t.Helper()
-	o := DeployOptions{Limits: Limits{Converge: time.Minute, Pull: time.Minute}, Report: r.see}
+	o := DeployOptions{Limits: Limits{Converge: 3 * time.Minute, Pull: 3 * time.Minute}, Report: r.see}
 	for _, option := range options {
 		option(&o)
 	}
