@@ -165,7 +165,7 @@ func (d *deploy) run(ctx context.Context, journalID string) (Outcome, error) {
 	after, stop := d.untilAbort(ctx)
 	defer stop()
 	if outcome.Verdict == Stopped && !d.wrote && !d.resumed {
-		return Outcome{}, cmp.Or(d.engine.removeRecord(after, journalID), ctx.Err())
+		return Outcome{}, cmp.Or(d.endJournal(after, journalID), ctx.Err())
 	}
 	if outcome.Verdict != Converged {
 		d.restore(after, &outcome)
@@ -187,7 +187,7 @@ func (d *deploy) close(ctx context.Context, journalID string, outcome *Outcome) 
 	if outcome.State != StateNew && outcome.State != StatePrevious {
 		return
 	}
-	if err := d.engine.removeRecord(ctx, journalID); err != nil {
+	if err := d.endJournal(ctx, journalID); err != nil {
 		d.warn(outcome, "the journal could not be removed: %v", err)
 		return
 	}
@@ -198,6 +198,18 @@ func (d *deploy) close(ctx context.Context, journalID string, outcome *Outcome) 
 	if outcome.Pruned, err = d.prune(ctx, d.after); err != nil {
 		d.warn(outcome, "old configs could not be removed: %v", err)
 	}
+}
+
+// endJournal removes the journal, unless the lock was taken away: whoever has it
+// now may count on that journal.
+func (d *deploy) endJournal(ctx context.Context, id string) error {
+	if id == "" {
+		return nil
+	}
+	if err := d.lock.Check(ctx); err != nil {
+		return err
+	}
+	return d.engine.removeRecord(ctx, id)
 }
 
 // warn tells what went wrong beside the verdict.

@@ -148,5 +148,14 @@ func TestLostLockStopsWriting(t *testing.T) {
 	if !strings.Contains(o.Reason, errLockLost.Error()) {
 		t.Errorf("reason %q", o.Reason)
 	}
+	if after := r.standing(); after != before {
+		t.Errorf("the stack changed; before:\n%s\nafter:\n%s", before, after)
+	}
+
+	t.Log("whoever has the lock now may count on the journal")
+	if _, id, err := r.readJournal(t.Context(), r.stack); err != nil || id == "" {
+		t.Errorf("the journal is gone (%v), and the lock was another's", err)
+	}
+	r.converges(r.desired("1.0.0+1", compose("1")))
 	r.isBack(before)
 }

@@ -131,6 +131,6 @@ func (b *backer) back(name string) swarm.ServiceSpec {
 // tell reports what the put-back does beside writing specs.
 func (b *backer) tell(format string, args ...any) {
 	if b.report != nil {
-		b.report(Event{Stage: "put back", Message: oneLine(fmt.Sprintf(format, args...)), Elapsed: time.Since(b.started)})
+		b.report(Event{Stage: "put back", Nodes: []string{}, Message: oneLine(fmt.Sprintf(format, args...)), Elapsed: time.Since(b.started)})
 	}
 }
