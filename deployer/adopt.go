@@ -132,7 +132,8 @@ func (p *Plan) ofRecipe() int {
 
 // Adopt writes one history record that says what stands, and nothing else: no
 // service, no label and no env file is touched. mark is the catalogue that vouches
-// for it, if one does. Two who adopt a stack at the same moment write one record.
+// for it, if one does. Of two who adopt a stack at the same moment one does: the
+// record is not written when another came first under its number.
 func (e *Engine) Adopt(ctx context.Context, status *Status, a *Adoption, mark CatalogueMark) error {
 	number := 1
 	if status.Last != nil {
@@ -156,10 +157,10 @@ func (e *Engine) Adopt(ctx context.Context, status *Status, a *Adoption, mark Ca
 	if err != nil {
 		return err
 	}
-	labels := map[string]string{labelNumber: strconv.Itoa(number)}
-	_, err = e.createRecord(ctx, recordHistory, a.Stack, strconv.Itoa(number)+"_adopt", data, labels)
+	suffix := strconv.Itoa(number)
+	_, err = e.createRecord(ctx, recordHistory, a.Stack, suffix, data, map[string]string{labelNumber: suffix})
 	if err != nil && isNameTaken(err) {
-		err = fault.New(fault.Unavailable, "somebody adopted stack %q this moment", a.Stack)
+		err = fault.New(fault.Unavailable, "somebody wrote into the history of stack %q this moment", a.Stack)
 	}
 	if err != nil {
 		return fmt.Errorf("recording what stands: %w", err)

@@ -95,7 +95,7 @@ func TestAdoptTakesOverWhatAnotherClientDeployed(t *testing.T) {
 		record.Verdict != Converged || record.Number != 1 || len(record.Unverified) != 1 || time.Since(record.When) > time.Hour {
 		t.Errorf("the record is %s", asJSON(t, record))
 	}
-	if err := r.Adopt(t.Context(), status, &a, CatalogueMark{}); err == nil || !strings.Contains(err.Error(), "somebody adopted") {
+	if err := r.Adopt(t.Context(), status, &a, CatalogueMark{}); err == nil || !strings.Contains(err.Error(), "somebody wrote into the history") {
 		t.Errorf("adopted twice: %v", err)
 	}
 	if status, err = r.Status(t.Context(), r.stack); err != nil {

@@ -16,7 +16,8 @@ const OriginClient = "client"
 // galley deployed last has none.
 func markOrigins(changes []Change, desired *Desired, current *Stack) {
 	for _, service := range current.Services {
-		if service.Spec.Labels[LabelEntry] != "" {
+		labels := service.Spec.Labels
+		if labels[LabelEntry] != "" || labels[LabelUnverified] != "" { // from a catalogue, or from a work tree
 			return
 		}
 	}
