@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RELEASE_FLAGS := -trimpath -ldflags "-s -w -X main.release=$(VERSION)"
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 
-.PHONY: demo test test-engines lint bench build clean golden fuzz
+.PHONY: demo test test-engines lint bench build clean golden fuzz verdicts
 
 ## demo: the whole chain on sample recipes: lint, catalogue, deploy, put-back
 demo:
@@ -30,8 +30,10 @@ lint:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-## bench: the benchmarks, with allocations
+## bench: the benchmarks, with allocations; deploys are compared with docker's client
 bench:
+	@.ci/setup
+	@GO="$(GO)" .ci/docker28 cli
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
 ## build: release binaries for every platform, in build/
@@ -44,6 +46,12 @@ build:
 ## golden: rewrite the golden files; read the diff before you commit it
 golden:
 	$(GO) test ./lint/report ./deployer ./cmd/galley ./internal/rulesdoc -update
+
+## verdicts: docs/verdicts.md, from a run of every case with galley and with the docker CLI
+verdicts:
+	@.ci/setup
+	@.ci/docker28 cli
+	$(GO) test ./deployer -run '^TestVerdicts$$' -count 1 -timeout 30m -verdicts -docker $(CURDIR)/build/docker28/docker
 
 ## fuzz: each fuzz target for FUZZTIME
 FUZZTIME ?= 20s

@@ -25,12 +25,7 @@ func (d *deploy) bring(ctx context.Context) Outcome {
 		after, stop := d.untilAbort(ctx)
 		defer stop()
 		outcome.Failures = d.engine.failures(after, end.progress, d.known)
-		for _, f := range outcome.Failures {
-			if f.Health != "" {
-				outcome.Reason += "; its health check says: " + f.Health
-				break
-			}
-		}
+		outcome.explain()
 		return outcome
 	}
 	if err := d.removeUnwanted(ctx); err != nil {

@@ -3,7 +3,6 @@ package deployer
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 // twoServices adds a second service to the test recipe.
@@ -102,25 +101,4 @@ func TestNetworkOfEveryNodePlansToNothing(t *testing.T) {
 	before := r.standing()
 	r.ends(r.deploy(r.desired("2.0.0+2", strings.Replace(text, "MODE: serve", "MODE: exit1", 1))), Failed, StatePrevious)
 	r.isBack(before)
-}
-
-func TestVerdictFollowsASlowTask(t *testing.T) {
-	r := newRig(t, "slow")
-	var healthy, done time.Time
-	slow := compose("1", "MODE: serve", "MODE: serve\n      DELAY: 3s", "retries: 1}", "retries: 1, start_period: 20s}")
-	o := r.deploy(r.desired("1.0.0+1", slow), func(o *DeployOptions) {
-		o.Report = func(e Event) {
-			r.see(e)
-			if e.Phase == Settling && healthy.IsZero() {
-				healthy = time.Now()
-			}
-			if e.Phase == Settled {
-				done = time.Now()
-			}
-		}
-	})
-	r.ends(o, Converged, StateNew)
-	if healthy.IsZero() || done.Before(healthy) {
-		t.Errorf("it was not seen to be healthy before it settled\n%s", strings.Join(r.events, "\n"))
-	}
 }

@@ -102,7 +102,7 @@ func (e *Engine) deploy(ctx context.Context, desired *Desired, shown *Plan, opti
 	if err := d.prepareFrom(ctx, e, lock, shown); err != nil {
 		return Outcome{}, err
 	}
-	journal, journalID, resumed, err := e.openJournal(ctx, newJournal(d.before, d.plan, d.unwell))
+	journal, journalID, resumed, err := e.openJournal(ctx, newJournal(d.before, d.plan, d.unwell), !d.plan.Empty())
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -173,73 +173,12 @@ func TestDriftIsObserved(t *testing.T) {
 	}
 }
 
-func TestFailingUpgradeIsPutBack(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		action, order string
-		verdict       Verdict
-		reason        string
-	}{
-		{"rollback", "start-first", RolledBack, "swarm rolled the update back"},
-		{"pause", "stop-first", Failed, "swarm paused the update"},
-		{"continue", "stop-first", Failed, "its task failed 3 times"},
-	} {
-		t.Run(c.action, func(t *testing.T) {
-			r := newRig(t, "fails-"+c.action)
-			policy := []string{"failure_action: pause, order: stop-first", "failure_action: " + c.action + ", order: " + c.order}
-			r.converges(r.desired("1.0.0+1", compose("1", policy...)))
-			before := r.standing()
-			sick := compose("2", append(policy, "MODE: serve", "MODE: sick")...)
-			o := r.deploy(r.desired("2.0.0+2", sick, "CONF_VERSION", "v2"))
-			r.ends(o, c.verdict, StatePrevious)
-			if !strings.Contains(o.Reason, c.reason) || !strings.HasSuffix(o.Reason, "; its health check says: the app is not well") {
-				t.Errorf("reason %q, want %q in it and the health check's words", o.Reason, c.reason)
-			}
-			r.isBack(before)
-			r.serves()
-			if len(o.Failures) != 1 {
-				t.Fatalf("failures %+v", o.Failures)
-			}
-			f := o.Failures[0]
-			if f.Service != r.stack+"_app" || !strings.Contains(f.Error, "stopped for its health check") || f.Health != "the app is not well" || strings.Join(f.Logs, "|") != "started as sick" {
-				t.Errorf("the failing task is told as %+v", f)
-			}
-			if record := r.lastRecord(); record.Verdict != c.verdict || record.State != StatePrevious || record.To != "2.0.0+2" || record.From != "1.0.0+1" {
-				t.Errorf("the record says %+v", record)
-			}
-		})
-	}
-}
-
 // serves checks that every service of the stack runs all its tasks.
 func (r *rig) serves() {
 	r.t.Helper()
 	status, err := r.Status(r.t.Context(), r.stack)
 	if err != nil || !status.Healthy() {
 		r.t.Errorf("the stack does not run: %v %s", err, asJSON(r.t, status))
-	}
-}
-
-func TestFailingFirstDeployLeavesNothing(t *testing.T) {
-	r := newRig(t, "first")
-	for _, c := range []struct{ mode, reason string }{
-		{"MODE: exit1", "its task failed 3 times, the last one with: task: non-zero exit (1)"},
-		{"MODE: exit0", "ended with exit code 0"},
-	} {
-		o := r.deploy(r.desired("1.0.0+1", compose("1", "MODE: serve", c.mode)))
-		r.ends(o, Failed, StatePrevious)
-		if !strings.Contains(o.Reason, c.reason) {
-			t.Errorf("%s: reason %q, want %q in it", c.mode, o.Reason, c.reason)
-		}
-		if got := r.standing(); got != "" {
-			t.Errorf("%s: the deploy left %s", c.mode, got)
-		}
-		r.noRecords(recordLock, recordJournal)
-	}
-	o := r.deploy(r.desired("1.0.0+1", compose("1", "MODE: serve", "MODE: exit1", "condition: any, ", "condition: none, ")))
-	r.ends(o, Failed, StatePrevious)
-	if !strings.Contains(o.Reason, "swarm does not start it again") {
-		t.Errorf("reason %q", o.Reason)
 	}
 }
 

@@ -88,7 +88,8 @@ type Desired struct {
 	// long as it is free.
 	derived  []string
 	mask     masker
-	unscaled map[string]bool // services whose LabelScale is to go, by full name
+	unscaled map[string]bool   // services whose LabelScale is to go, by full name
+	env      map[string]string // what the model was interpolated with
 }
 
 // NewDesired makes the stack that an app wants at an entry's version. It reads
@@ -113,6 +114,7 @@ func NewDesired(ctx context.Context, in Input) (*Desired, error) {
 		DependsOn: converted.dependsOn, derived: converted.derived, Notes: in.Recipe.Notes,
 		Warnings: append(unsetWarnings(in.App, in.Recipe), converted.warnings...),
 	}
+	d.env = model.env
 	for name, value := range model.env {
 		d.mask.learn(name, value)
 	}

@@ -40,6 +40,7 @@ func NewPlan(desired *Desired, current *Stack) (*Plan, error) {
 	p.checkRecipe()
 	networks, unwanted := p.networks()
 	plan.Changes = slices.Concat(networks, p.configs(), p.secrets(), p.volumes(), p.services(), p.removals(), unwanted)
+	markOrigins(plan.Changes, desired, current)
 	plan.Warnings = append(plan.Warnings, p.warnings...)
 	for i := range plan.Changes {
 		c := &plan.Changes[i]

@@ -43,11 +43,17 @@ func (e *Engine) runningTasks(ctx context.Context, stack string, services map[st
 	tasks, err := e.api.TaskList(ctx, swarm.TaskListOptions{Filters: byStack(stack)})
 	count := 0
 	for i := range tasks {
-		if services[tasks[i].ServiceID] && !hasEnded(&tasks[i]) {
+		if services[tasks[i].ServiceID] && !hasEnded(&tasks[i]) && !stranded(&tasks[i]) {
 			count++
 		}
 	}
 	return count, err
+}
+
+// stranded tells a job's task that no node takes. Of a removed job Engine 20.10
+// keeps it pending for ever, and no request removes it; a later engine does.
+func stranded(t *swarm.Task) bool {
+	return t.JobIteration != nil && t.NodeID == "" && t.Status.State == swarm.TaskStatePending
 }
 
 // sweepContainers waits until this node has no container of a stack any more

@@ -44,6 +44,23 @@ func (e *Engine) failures(ctx context.Context, progress map[string]Progress, kno
 	return all
 }
 
+// explain adds to the reason what the failing task itself says: swarm tells of an
+// update that it paused only which task it was for.
+func (o *Outcome) explain() {
+	for _, f := range o.Failures {
+		if f.Task == "" {
+			continue
+		}
+		if !strings.Contains(o.Reason, f.Error) {
+			o.Reason += "; its task failed with: " + f.Error
+		}
+		if f.Health != "" {
+			o.Reason += "; its health check says: " + f.Health
+		}
+		return
+	}
+}
+
 // newestFailure finds the task that made swarm roll a service back: by then it
 // is not one of the present spec any more.
 func (e *Engine) newestFailure(ctx context.Context, service string, known map[string]bool) *swarm.Task {

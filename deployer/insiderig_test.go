@@ -63,7 +63,7 @@ services:
     stop_grace_period: 1s
     environment: {KIND: shell}
     volumes: ["data:/data", {type: tmpfs, target: /scratch}]
-    configs: [{source: conf, target: /etc/conf}]
+    configs: [{source: conf, target: /settings/conf}]
     secrets: [key]
     deploy: {update_config: {monitor: 1s}}
   sealed:

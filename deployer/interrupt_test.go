@@ -37,28 +37,6 @@ func TestInterruptedBeforeTheFirstWrite(t *testing.T) {
 	}
 }
 
-func TestInterruptedDuringTheWatchIsPutBack(t *testing.T) {
-	r := newRig(t, "ctrl-c")
-	r.converges(r.desired("1.0.0+1", compose("1")))
-	before := r.standing()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	o := r.deployUntil(ctx, r.desired("2.0.0+2", slowVersion("2"), "CONF_VERSION", "v2"), func(o *DeployOptions) {
-		o.Report = func(e Event) {
-			r.see(e)
-			if e.Stage == "watch" {
-				cancel()
-			}
-		}
-	})
-	r.ends(o, Stopped, StatePrevious)
-	r.isBack(before)
-	r.serves()
-	if record := r.lastRecord(); record.Verdict != Stopped || record.State != StatePrevious {
-		t.Errorf("the record says %+v", record)
-	}
-}
-
 func TestPutBackThatIsNotWaitedFor(t *testing.T) {
 	r := newRig(t, "hurry")
 	r.converges(r.desired("1.0.0+1", compose("1", "stop_grace_period: 1s", "stop_grace_period: 3s")))

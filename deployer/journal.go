@@ -154,14 +154,18 @@ func (j *Journal) names() []string { return slices.Sorted(maps.Keys(j.Services))
 
 // openJournal writes the journal of a deploy. When one stands already, an
 // earlier deploy did not end, and what it names is the last state known to be
-// whole: that one is kept, and returned with resumed set.
-func (e *Engine) openJournal(ctx context.Context, fresh *Journal) (j *Journal, id string, resumed bool, err error) {
+// whole: that one is kept, and returned with resumed set. A deploy that will not
+// write anything needs none, and id is "" then.
+func (e *Engine) openJournal(ctx context.Context, fresh *Journal, writes bool) (j *Journal, id string, resumed bool, err error) {
 	standing, id, err := e.readJournal(ctx, fresh.Stack)
 	if err != nil {
 		return nil, "", false, err
 	}
 	if standing != nil {
 		return standing, id, true, nil
+	}
+	if !writes {
+		return fresh, "", false, nil
 	}
 	data, err := packJournal(fresh)
 	if err != nil && len(fresh.ConfigSpecs) > 0 {

@@ -102,6 +102,9 @@ type Progress struct {
 	Reason string
 	// Since is when the last of its tasks came up, by the manager's clock.
 	Since time.Time
+	// Settles is when a service that is settling will have settled, by the swarm's
+	// clock.
+	Settles time.Time
 	// Nodes are those on which a task is being prepared: by ID, and by name once
 	// a watch has asked for it.
 	Nodes []string
@@ -137,7 +140,7 @@ func judge(o Observation, want Expectation, now time.Time) Progress {
 	case p.Running >= p.Slots && !updating && !c.unmade:
 		p.Phase = Settled
 		if now.Before(c.sure) {
-			p.Phase = Settling
+			p.Phase, p.Settles = Settling, c.sure
 		}
 	case c.abandoned != nil && !updating:
 		p.Phase, p.Failed = Broken, c.abandoned

@@ -64,7 +64,7 @@ type lab struct {
 	binary   []byte
 	registry *localregistry.Registry
 	spoiled  sync.Map // path of a request to the body that is answered
-	held     sync.Map // path of a request that is not answered
+	held     sync.Map // path of a request to the channel whose end it waits for
 	images   []catalogue.Image
 }
 
@@ -116,12 +116,27 @@ func (l *lab) spoil(next http.Handler) http.Handler {
 			_, _ = w.Write(body.([]byte))
 			return
 		}
-		if _, ok := l.held.Load(r.URL.Path); ok {
-			<-r.Context().Done()
-			return
+		if held, ok := l.held.Load(r.URL.Path); ok {
+			select {
+			case <-held.(chan struct{}):
+			case <-r.Context().Done():
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// hold lets requests of a path wait until release is called.
+func (l *lab) hold(t *testing.T, path string) (release func()) {
+	until := make(chan struct{})
+	l.held.Store(path, until)
+	release = sync.OnceFunc(func() {
+		l.held.Delete(path)
+		close(until)
+	})
+	t.Cleanup(release)
+	return release
 }
 
 func buildApp(dir string) ([]byte, error) {

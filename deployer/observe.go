@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/swarm"
@@ -24,10 +25,10 @@ type Observed struct {
 	// Dropped are wanted fields that the engine did not store: it is older than
 	// the recipe expects.
 	Dropped []string `json:"dropped"`
-
-	current *Stack // what was compared
 	// Notes are what is no difference and worth knowing, one line each.
 	Notes []string `json:"notes"`
+
+	current *Stack // what was compared
 }
 
 // Observe compares three things that must agree: the wanted stack, the specs
@@ -141,25 +142,19 @@ func (o *Observed) addMissing(desired *Desired, current *Stack) {
 	}
 }
 
-// addForeign names what is under the stack's name and none of the entry's. A
-// service may mount a config by the ID of one that no comparison has seen, under
-// the name of one that it has.
+// addForeign names what carries the stack's label and is none of this version's.
+// Services and networks of that kind are in the plan. Older versions of a config
+// are kept for the way back, and no news.
 func (o *Observed) addForeign(desired *Desired, current *Stack) {
-	names := current.Names()
-	for _, name := range sortedKeys(current.Services) {
-		c := current.Services[name].Spec.TaskTemplate.ContainerSpec
-		if c == nil || desired.Stack.Services[name].Spec.TaskTemplate.ContainerSpec == nil {
-			continue
-		}
-		for _, r := range c.Configs {
-			if _, known := names.Configs[r.ConfigID]; !known && r.ConfigID != "" {
-				o.Problems = append(o.Problems, fmt.Sprintf("service %s mounts a config with ID %s, which is none of the stack's, under the name %s", name, r.ConfigID, r.ConfigName))
-			}
+	for _, name := range sortedKeys(current.Configs) {
+		if _, ok := desired.Stack.Configs[name]; !ok && !current.Configs[name].External && !isOlderConfig(name, desired.Stack.Configs) {
+			o.Notes = append(o.Notes, fmt.Sprintf("config %s carries the stack's label and is none of this version's", name))
 		}
 	}
-	for _, name := range sortedKeys(current.Configs) {
-		if _, ok := desired.Stack.Configs[name]; !ok && !current.Configs[name].External {
-			o.Notes = append(o.Notes, fmt.Sprintf("config %s carries the stack's label and is none of this version's", name))
+	for _, name := range sortedKeys(current.Secrets) {
+		wanted := slices.ContainsFunc(desired.Secrets, func(s SecretSpec) bool { return s.Name == name })
+		if !wanted && !current.Secrets[name].External {
+			o.Notes = append(o.Notes, fmt.Sprintf("secret %s carries the stack's label and is none of this version's", name))
 		}
 	}
 	for _, name := range sortedKeys(current.Volumes) {
@@ -167,6 +162,18 @@ func (o *Observed) addForeign(desired *Desired, current *Stack) {
 			o.Notes = append(o.Notes, fmt.Sprintf("volume %s carries the stack's label and is none of this version's", name))
 		}
 	}
+}
+
+// isOlderConfig tells a name that differs from a wanted one in what stands behind
+// its last "_" alone, where recipes have the version.
+func isOlderConfig(name string, wanted map[string]Config) bool {
+	stem := func(s string) string { return s[:max(0, strings.LastIndex(s, "_"))] }
+	for other := range wanted {
+		if stem(name) == stem(other) {
+			return true
+		}
+	}
+	return false
 }
 
 func orNone(value string) string { return cmp.Or(value, "(none)") }

@@ -75,6 +75,9 @@ type Field struct {
 	Path string `json:"path"` // "TaskTemplate.ContainerSpec.Image"
 	Old  string `json:"old"`
 	New  string `json:"new"`
+	// Origin is OriginClient for what another client of recipes left, and "" for
+	// what the recipe changes.
+	Origin string `json:"origin,omitempty"`
 }
 
 // Empty tells whether applying the plan would change nothing.

@@ -44,7 +44,6 @@ func TestPrivateRegistry(t *testing.T) {
 	private, image := r.privateImage("me", "hunter2")
 	r.images = []catalogue.Image{image}
 	d := r.desired("1.0.0+1", compose("1", "APP:1", private.Addr+"/app:1"))
-	r.ends(r.deploy(d), Failed, StatePrevious)
 	asked := ""
 	o := r.deploy(d, func(o *DeployOptions) {
 		o.Credentials = func(reference string) (string, error) {

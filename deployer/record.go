@@ -86,7 +86,11 @@ func (e *Engine) createRecord(ctx context.Context, kind recordKind, stack, suffi
 }
 
 // removeRecord removes by ID, never by name: a name may be a successor's by now.
+// "" is none.
 func (e *Engine) removeRecord(ctx context.Context, id string) error {
+	if id == "" {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	if err := e.api.ConfigRemove(ctx, id); err != nil && !errdefs.IsNotFound(err) {

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/swarm"
 
@@ -23,34 +22,6 @@ func (r *rig) pushed(tag string) catalogue.Image {
 	}
 	r.images = append(append([]catalogue.Image{}, r.images...), image)
 	return image
-}
-
-func TestImageThatIsMissing(t *testing.T) {
-	r := newRig(t, "missing")
-	gone := r.pushed("missing")
-	gone.Digest = "sha256:" + strings.Repeat("0", 64)
-	r.images[len(r.images)-1] = gone
-
-	t.Log("at the first deploy")
-	o := r.deploy(r.desired("1.0.0+1", compose("missing")))
-	r.ends(o, Failed, StatePrevious)
-	if !strings.Contains(o.Reason, "No such image: "+r.lab.registry.Addr+"/app:missing@"+gone.Digest) {
-		t.Errorf("reason %q", o.Reason)
-	}
-	if got := r.standing(); got != "" {
-		t.Errorf("the deploy left %s", got)
-	}
-
-	t.Log("at an upgrade")
-	r.converges(r.desired("1.0.0+1", compose("1")))
-	before := r.standing()
-	o = r.deploy(r.desired("2.0.0+2", compose("missing")))
-	r.ends(o, Failed, StatePrevious)
-	if len(o.Failures) != 1 || !strings.Contains(o.Failures[0].Error, "No such image") {
-		t.Errorf("failures %+v", o.Failures)
-	}
-	r.isBack(before)
-	r.serves()
 }
 
 func TestTagThatMoved(t *testing.T) {
@@ -128,18 +99,4 @@ func TestImageTheEntryDoesNotVouchFor(t *testing.T) {
 		t.Errorf("reason %q", o.Reason)
 	}
 	r.isBack(before)
-}
-
-func TestNoNodeFits(t *testing.T) {
-	r := newRig(t, "nowhere")
-	r.converges(r.desired("1.0.0+1", compose("1")))
-	before := r.standing()
-	text := compose("2", "replicas: 1", "replicas: 1\n      placement: {constraints: [node.labels.moon == yes]}")
-	o := r.deploy(r.desired("2.0.0+2", text), func(o *DeployOptions) { o.Limits.Converge = 4 * time.Second })
-	r.ends(o, TimedOut, StatePrevious)
-	if !strings.Contains(o.Reason, "converging took longer than 4s") || !strings.Contains(o.Reason, "no suitable node") {
-		t.Errorf("reason %q", o.Reason)
-	}
-	r.isBack(before)
-	r.serves()
 }

@@ -15,6 +15,9 @@ type RenderOptions struct {
 	Color bool
 	// Unchanged lists objects that stay as they are, too.
 	Unchanged bool
+	// Client lists every field that another client left; without it they are one
+	// line for each service.
+	Client bool
 }
 
 // The colours of a terminal (ECMA-48), by what happens to an object.
@@ -91,7 +94,10 @@ func (c Change) render(out *strings.Builder, width int, options RenderOptions) {
 		line = color + line + colorOff
 	}
 	fmt.Fprintf(out, "  %s\n", line)
-	fields := c.shownFields()
+	fields, left := byOrigin(c.shownFields())
+	if options.Client {
+		fields, left = c.shownFields(), nil
+	}
 	pathWidth := 0
 	for _, f := range fields {
 		pathWidth = max(pathWidth, utf8.RuneCountInString(fieldName(f.Path)))
@@ -110,6 +116,9 @@ func (c Change) render(out *strings.Builder, width int, options RenderOptions) {
 			after = "(another value)"
 		}
 		fmt.Fprintf(out, "      %-*s  %s → %s\n", pathWidth, name, before, after)
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(out, "      %s\n", leftByClient(left))
 	}
 }
 

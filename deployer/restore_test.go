@@ -176,7 +176,7 @@ func TestPutBackThatIsKilledIsResumed(t *testing.T) {
 func TestJournalThatIsTooLargeKeepsNames(t *testing.T) {
 	r := newRig(t, "large")
 	j := &Journal{Stack: r.stack, ConfigSpecs: map[string]swarm.ConfigSpec{"noise": {Data: noise(3 << 20)}}, Configs: []string{"noise"}}
-	kept, id, resumed, err := r.openJournal(t.Context(), j)
+	kept, id, resumed, err := r.openJournal(t.Context(), j, true)
 	if err != nil || resumed {
 		t.Fatal(resumed, err)
 	}

@@ -126,7 +126,7 @@ func (s *SavedPlan) Check(now *SavedPlan) error {
 	}
 	says = append(says, s.World.differences(now.World)...)
 	if len(says) == 0 && !samePlan(s.Plan, now.Plan) {
-		says = append(says, "the plan for "+strings.Join(differentChanges(s.Plan, now.Plan), ", ")+" is another one")
+		says = append(says, "the plan differs in "+strings.Join(differentChanges(s.Plan, now.Plan), ", "))
 	}
 	if len(says) == 0 {
 		return nil

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ var disturbance sync.Mutex
 // newScene makes a case's stack; suffix tells the clients' stacks apart.
 func newScene(t *testing.T, c verdictCase, suffix string) *scene {
 	t.Helper()
-	name := strings.NewReplacer(" ", "-", ",", "").Replace(c.name) + suffix
+	name := c.slug() + suffix
 	s := &scene{c: c, ended: make(chan struct{})}
 	if c.alone {
 		disturbance.Lock()
@@ -179,10 +180,12 @@ func (s *scene) restart() {
 // takePort makes a service of someone else that has a port.
 func (s *scene) takePort(port uint32, mode swarm.PortConfigPublishMode) {
 	s.t.Helper()
+	name := "other-" + s.stack
+	labels := map[string]string{NamespaceLabel: name}
 	spec := swarm.ServiceSpec{
-		Annotations: swarm.Annotations{Name: "other-" + s.stack},
+		Annotations: swarm.Annotations{Name: name, Labels: labels},
 		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{
-			Image: s.lab.registry.Addr + "/app:1@" + s.images[0].Digest, StopGracePeriod: ptr(time.Second),
+			Image: s.lab.registry.Addr + "/app:1@" + s.images[0].Digest, Labels: labels, StopGracePeriod: ptr(time.Second),
 		}},
 		EndpointSpec: &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: port, PublishMode: mode}}},
 	}
@@ -191,7 +194,8 @@ func (s *scene) takePort(port uint32, mode swarm.PortConfigPublishMode) {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() {
-		if err := s.api.ServiceRemove(context.Background(), other.ID); err != nil {
+		_, err := s.Undeploy(context.Background(), name, nil)
+		if err := cmp.Or(err, s.Forget(context.Background(), name)); err != nil {
 			s.t.Error(err)
 		}
 	})
@@ -218,9 +222,7 @@ func (s *scene) lockedRegistry() {
 // heldImage is one whose pull begins and does not end.
 func (s *scene) heldImage() {
 	image := s.pushed("held")
-	path := "/v2/app/blobs/" + image.Platforms[0].Config
-	s.lab.held.Store(path, true)
-	s.t.Cleanup(func() { s.lab.held.Delete(path) })
+	s.lab.hold(s.t, "/v2/app/blobs/"+image.Platforms[0].Config)
 }
 
 // killed is a deploy that comes after one that was killed, and fails.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/swarm"
@@ -51,15 +52,19 @@ func (e *Engine) Secrets(ctx context.Context, desired *Desired) ([]SecretState, 
 // CreateSecret writes a secret's value. One of that name that exists is an
 // error, and keeps its value.
 func (e *Engine) CreateSecret(ctx context.Context, stack, name string, value []byte) error {
+	return e.createSecret(ctx, stack, name, value, nil)
+}
+
+// createSecret is CreateSecret with more labels than the stack's.
+func (e *Engine) createSecret(ctx context.Context, stack, name string, value []byte, more map[string]string) error {
 	if len(value) == 0 || len(value) > maxSecret {
 		return fault.New(fault.Usage, "the value of secret %q has %d bytes; expected 1 to %d", name, len(value), maxSecret)
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := e.api.SecretCreate(ctx, swarm.SecretSpec{
-		Annotations: swarm.Annotations{Name: name, Labels: map[string]string{labelApp: stack}},
-		Data:        value,
-	})
+	labels := map[string]string{labelApp: stack}
+	maps.Copy(labels, more)
+	_, err := e.api.SecretCreate(ctx, swarm.SecretSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: value})
 	if err != nil && isNameTaken(err) {
 		return SecretExists(name)
 	}

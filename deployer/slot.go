@@ -79,8 +79,8 @@ func (c *count) add(s *slot, want Expectation, now time.Time) {
 }
 
 // proves is how long a slot's task must stay up to be believed: the monitor time
-// where the write made it, and as long as the one lived that failed before it, or
-// a service that dies every minute would look well in between.
+// where the write made it, and longer than the one lived that failed before it,
+// or a service that dies every ten seconds would look well in between.
 func (s *slot) proves(want Expectation) time.Duration {
 	if want.Job {
 		return 0
@@ -90,7 +90,8 @@ func (s *slot) proves(want Expectation) time.Duration {
 		long = want.Monitor
 	}
 	if s.failed != nil {
-		long = max(long, min(changedAt(s.failed).Sub(s.failed.CreatedAt), outlives))
+		life := changedAt(s.failed).Sub(s.failed.CreatedAt)
+		long = max(long, min(life+life/2, outlives))
 	}
 	return long
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 )
 
@@ -77,7 +78,8 @@ func dropUnsupported(spec *swarm.ServiceSpec, api string) []string {
 	return dropped
 }
 
-// droppedWarnings says which keys of a wanted stack the engine will not keep.
+// droppedWarnings says which keys of a wanted stack the engine will not keep, or not
+// work with.
 func droppedWarnings(stack *Stack, api string) []string {
 	var warnings []string
 	for name, service := range stack.Services {
@@ -86,8 +88,30 @@ func droppedWarnings(stack *Stack, api string) []string {
 			warnings = append(warnings, fmt.Sprintf("service %q: the engine (API %s) drops %s without a word", name, api, key))
 		}
 	}
+	for name, n := range stack.Networks {
+		if n.External {
+			continue
+		}
+		if off := n.Options.EnableIPv4; off != nil && !*off && olderAPI(api, "1.47") { // later ones refuse it
+			warnings = append(warnings, fmt.Sprintf("network %q: the engine (API %s) drops enable_ipv4 without a word", name, api))
+		}
+		if hasIPv6Pool(n) && api != "" && !olderAPI(api, ipv6PoolsBefore) {
+			warnings = append(warnings, fmt.Sprintf("network %q: swarm on this engine (API %s) never sets up a network with an IPv6 subnet, and tasks on it do not start", name, api))
+		}
+	}
 	slices.Sort(warnings)
 	return warnings
+}
+
+// ipv6PoolsBefore is the first API version whose engine is not known to set up an
+// overlay network with an IPv6 subnet: Engine 20.10 (1.41) does, 28.5 (1.51) takes
+// the request and leaves the network without a driver for ever.
+const ipv6PoolsBefore = "1.42"
+
+func hasIPv6Pool(n Network) bool {
+	return n.Options.IPAM != nil && slices.ContainsFunc(n.Options.IPAM.Config, func(pool network.IPAMConfig) bool {
+		return strings.Contains(pool.Subnet, ":")
+	})
 }
 
 // olderAPI tells whether version a is before b; "" and what is no version are not.

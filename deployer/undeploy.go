@@ -13,7 +13,9 @@ type Left struct {
 	Configs  []string `json:"configs"`  // removed
 	Networks []string `json:"networks"` // removed
 	Volumes  []string `json:"volumes"`  // left, on this node
-	Secrets  []string `json:"secrets"`  // left: their values cannot be had again
+	// Elsewhere are volumes that are left on nodes that could not be asked.
+	Elsewhere []VolumeAt `json:"elsewhere"`
+	Secrets   []string   `json:"secrets"` // left: their values cannot be had again
 }
 
 // Undeploy removes a stack's services, configs and networks, waiting until they
@@ -34,9 +36,18 @@ func (e *Engine) Undeploy(ctx context.Context, stack string, report func(Event))
 		err := fault.New(fault.Unavailable, "there is no stack %q on server %q", stack, e.Server)
 		return left, fault.Hint(err, "galley app ls lists the apps and their servers")
 	}
+	elsewhere, err := e.volumesElsewhere(ctx, current)
+	if err != nil {
+		return left, err
+	}
+	secrets, err := e.ownSecrets(ctx, stack, nil, current.Secrets)
+	if err != nil {
+		return left, err
+	}
 	w := newWriter(e, current, lock, nil)
 	started := time.Now()
 	left, err = w.undeploy(ctx, current, started, report)
+	left.Elsewhere, left.Secrets = elsewhere, secrets
 	if err != nil && w.wrote {
 		err = fault.Hint(fault.Wrap(fault.Left, err), "part of the stack is gone; undeploy it again")
 	}
@@ -62,15 +73,10 @@ func ownNetworks(s *Stack) []string {
 }
 
 func (w *writer) undeploy(ctx context.Context, current *Stack, started time.Time, report func(Event)) (Left, error) {
-	left := Left{Services: []string{}, Configs: []string{}, Networks: []string{}, Volumes: sortedKeys(current.Volumes), Secrets: []string{}}
+	left := Left{Services: []string{}, Configs: []string{}, Networks: []string{}, Volumes: sortedKeys(current.Volumes)}
 	say := func(kind, name string) {
 		if report != nil {
 			report(Event{Stage: "undeploy", Nodes: []string{}, Message: "remove " + kind + " " + name, Elapsed: time.Since(started)})
-		}
-	}
-	for _, name := range sortedKeys(current.Secrets) {
-		if belongs(name, current.Name) {
-			left.Secrets = append(left.Secrets, name)
 		}
 	}
 	gone := map[string]bool{}

@@ -76,7 +76,7 @@ func (r *rig) undeploys(secret string) {
 	}
 	want := Left{
 		Services: []string{r.stack + "_app"}, Configs: []string{r.stack + "_conf_v1"}, Networks: []string{r.stack + "_internal"},
-		Volumes: []string{r.stack + "_data"}, Secrets: []string{secret},
+		Volumes: []string{r.stack + "_data"}, Elsewhere: []VolumeAt{}, Secrets: []string{secret},
 	}
 	if string(asJSON(r.t, left)) != string(asJSON(r.t, want)) {
 		r.t.Errorf("left %s, want %s", asJSON(r.t, left), asJSON(r.t, want))

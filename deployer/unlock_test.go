@@ -30,7 +30,7 @@ func TestUnlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, _, err = r.openJournal(t.Context(), &Journal{Stack: r.stack, Recipe: "test", From: "1.0.0+1", To: "2.0.0+2", By: "somebody"})
+	_, _, _, err = r.openJournal(t.Context(), &Journal{Stack: r.stack, Recipe: "test", From: "1.0.0+1", To: "2.0.0+2", By: "somebody"}, true)
 	if err != nil {
 		t.Fatal(err)
 	}

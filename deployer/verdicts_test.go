@@ -2,25 +2,50 @@ package deployer
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 )
 
+// verdictDocs is where the cases are told to operators.
+const verdictDocs = "../docs/verdicts.md"
+
+var (
+	writeVerdicts = flag.Bool("verdicts", false, "write "+verdictDocs+", the docker CLI's column too")
+	dockerCLI     = flag.String("docker", "", "the docker CLI that -verdicts compares with")
+)
+
 // TestVerdicts runs every case of the table with galley, checks its outcome, and
-// compares it with the line in docs/verdicts.md.
+// compares it with the line in docs/verdicts.md. With -verdicts the docker CLI runs
+// it too, and the lines are written.
 func TestVerdicts(t *testing.T) {
-	for _, c := range verdictCases {
-		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t, c, "")
-			row := s.judgeGalley()
-			t.Logf("%s", row)
-			documented(t, c, row)
-		})
+	docs := readVerdicts(t)
+	t.Run("case", func(t *testing.T) {
+		for _, c := range verdictCases {
+			t.Run(c.slug(), func(t *testing.T) {
+				t.Parallel()
+				row := []string{c.name, c.what}
+				// Each client in a test of its own: what one leaves is gone before the other.
+				t.Run("galley", func(t *testing.T) { row = append(row, newScene(t, c, "").judgeGalley().cells()...) })
+				if !*writeVerdicts {
+					docs.compare(t, row)
+					return
+				}
+				t.Run("docker", func(t *testing.T) { row = append(row, newScene(t, c, "-cli").judgeDocker().cells()...) })
+				if !t.Failed() {
+					docs.set(row)
+				}
+			})
+		}
+	})
+	if *writeVerdicts { // what failed stays as it was written last
+		docs.write(t)
 	}
 }
+
+func (c verdictCase) slug() string { return strings.NewReplacer(" ", "-", ",", "").Replace(c.name) }
 
 // galleyCell is what galley made of a case.
 type galleyCell struct {
@@ -30,8 +55,8 @@ type galleyCell struct {
 	reason  string
 }
 
-func (g galleyCell) String() string {
-	return fmt.Sprintf("%s, %s, exit code %d: %s", g.verdict, g.state, g.exit, g.reason)
+func (g galleyCell) cells() []string {
+	return []string{fmt.Sprintf("**%s**, %s, %d", g.verdict, g.state, g.exit), quoted(g.reason)}
 }
 
 // judgeGalley runs the case and checks that the outcome is the expected one, and
@@ -47,7 +72,9 @@ func (s *scene) judgeGalley() galleyCell {
 		before = s.standing()
 	}
 	s.events = nil
+	done := s.record()
 	o := s.runGalley(s.desired("2.0.0+2", s.text(s.c.then), "CONF_VERSION", "v2"))
+	done(o)
 	s.ends(o, s.c.verdict, s.c.state)
 	kind, good := o.Kind()
 	cell := galleyCell{o.Verdict, o.State, 0, s.short(o.Reason)}
@@ -61,6 +88,9 @@ func (s *scene) judgeGalley() galleyCell {
 		s.t.Errorf("the record says %+v", record)
 	}
 	s.isTrue(o, before)
+	if strings.Contains(s.c.reason, sickSays) {
+		s.tellsTheTask(o)
+	}
 	return cell
 }
 
@@ -99,6 +129,18 @@ func (s *scene) isTrue(o Outcome, before string) {
 	s.serves()
 	if text := s.standing(); text == before || !strings.Contains(text, "config "+s.stack+"_conf_v2") {
 		s.t.Errorf("what stands is not the new version:\n%s", text)
+	}
+}
+
+// tellsTheTask checks what is told of a task that was never healthy.
+func (s *scene) tellsTheTask(o Outcome) {
+	s.t.Helper()
+	if len(o.Failures) != 1 {
+		s.t.Fatalf("failures %+v", o.Failures)
+	}
+	f := o.Failures[0]
+	if f.Service != s.stack+"_app" || !strings.Contains(f.Error, "stopped for its health check") || f.Health != "the app is not well" || !strings.HasPrefix(strings.Join(f.Logs, "|"), "started as ") {
+		s.t.Errorf("the failing task is told as %+v", f)
 	}
 }
 

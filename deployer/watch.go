@@ -7,14 +7,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/swarm"
 )
 
 // watch waits until every service is settled or one is broken. All services are
-// looked at together, in two requests a look. A look follows an event of a
-// service, and comes at least every pollEvery: swarm sends no events of tasks.
+// looked at together, in two requests a look. A look follows an event, and comes
+// at least every lookLate: swarm sends no events of tasks.
 type watch struct {
 	engine *Engine
 	want   map[string]Expectation // by service ID
@@ -24,8 +23,6 @@ type watch struct {
 	stage  string
 	report func(Event)
 }
-
-const pollEvery = 400 * time.Millisecond
 
 // unreachableFor is how long an engine may be out of reach during a watch: one
 // that restarts, or a manager that takes over, is back by then.
@@ -45,9 +42,10 @@ func (w *watch) run(ctx context.Context) (watched, error) {
 	w.begin()
 	listening, stop := context.WithCancel(ctx)
 	defer stop()
-	changed := w.events(listening)
+	changed := w.listen(listening)
 	start, last, seen := time.Now(), time.Now(), time.Now()
 	var spent clocks
+	var pacing pace
 	v := newViewer(w)
 	progress := map[string]Progress{}
 	for {
@@ -71,7 +69,7 @@ func (w *watch) run(ctx context.Context) (watched, error) {
 		if reason := w.limits.overdue(spent, progress); reason != "" {
 			return watched{verdict: TimedOut, reason: reason, progress: progress}, nil
 		}
-		wait(ctx, changed, pollEvery)
+		pacing.wait(ctx, changed, progress, time.Now().Add(w.clock))
 	}
 }
 
@@ -135,41 +133,6 @@ func (e *Engine) upToDate(ctx context.Context, services []swarm.Service) (map[st
 		byService[t.ServiceID] = append(byService[t.ServiceID], t)
 	}
 	return byService, nil
-}
-
-// events signals that something happened to the watched services. It is a hint
-// to look sooner: when the stream ends, looking goes on by the clock.
-func (w *watch) events(ctx context.Context) <-chan struct{} {
-	changed := make(chan struct{}, 1)
-	args := filters.NewArgs(filters.Arg("type", string(events.ServiceEventType)))
-	for id := range w.want {
-		args.Add("service", id)
-	}
-	go func() {
-		messages, errs := w.engine.api.Events(ctx, events.ListOptions{Filters: args})
-		for {
-			select {
-			case <-messages:
-				select {
-				case changed <- struct{}{}:
-				default:
-				}
-			case <-errs: // the stream ended, at the latest with ctx
-				return
-			}
-		}
-	}()
-	return changed
-}
-
-func wait(ctx context.Context, changed <-chan struct{}, atMost time.Duration) {
-	timer := time.NewTimer(atMost)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-changed:
-	case <-timer.C:
-	}
 }
 
 // clockOffset is the swarm's clock minus this machine's.

@@ -32,6 +32,7 @@ type appCmd struct {
 // appMakeCmds are about an app's files and secrets.
 type appMakeCmds struct {
 	New    appNewCmd    `cmd:"" help:"Make a new app: write its env file."`
+	Adopt  appAdoptCmd  `cmd:"" help:"Take over what another client deployed, without deploying it again."`
 	Config appConfigCmd `cmd:"" help:"Edit an app's env file, and check the result."`
 	Check  appCheckCmd  `cmd:"" help:"Check an app's env file against its recipe."`
 	Env    appEnvCmd    `cmd:"" help:"Compare env files with samples."`
@@ -43,6 +44,7 @@ type appMakeCmds struct {
 type appDeployCmds struct {
 	Plan     appPlanCmd     `cmd:"" help:"Show what a deploy would change. Exits with 1 when something would."`
 	Deploy   appDeployCmd   `cmd:"" help:"Deploy a version from the verified catalogue."`
+	Unlock   appUnlockCmd   `cmd:"" help:"Take away the lock of a deploy that is gone."`
 	Upgrade  appUpgradeCmd  `cmd:"" help:"Go to a newer version; --auto does it for a timer."`
 	Rollback appRollbackCmd `cmd:"" help:"Go back to a version that ran before."`
 	Undeploy appUndeployCmd `cmd:"" help:"Take an app off its server; volumes and secrets stay."`
@@ -52,15 +54,18 @@ type appDeployCmds struct {
 
 // appLookCmds change nothing.
 type appLookCmds struct {
-	Status appStatusCmd `cmd:"" help:"Show what runs."`
-	Verify appVerifyCmd `cmd:"" help:"Compare what runs with the catalogue's entry."`
-	Logs   appLogsCmd   `cmd:"" help:"Show what the services write, merged by time."`
+	Status  appStatusCmd  `cmd:"" help:"Show what runs."`
+	History appHistoryCmd `cmd:"" help:"Show what was done to an app, by whom, and how it ended."`
+	Verify  appVerifyCmd  `cmd:"" help:"Compare what runs with the catalogue's entry."`
+	Logs    appLogsCmd    `cmd:"" help:"Show what the services write, merged by time."`
+	Volume  appVolumeCmd  `cmd:"" help:"List an app's volumes."`
 }
 
 // appInsideCmds reach into an app's containers.
 type appInsideCmds struct {
 	Run appRunCmd `cmd:"" help:"Run a command in a service's container."`
 	Cmd appCmdCmd `cmd:"" help:"Run a function of the recipe's abra.sh in a service's container."`
+	Cp  appCpCmd  `cmd:"" help:"Copy files out of a service's container, or into it."`
 }
 
 // oneApp is how commands name an app.

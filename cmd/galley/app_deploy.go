@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galley-coop/galley/deployer"
@@ -15,6 +16,7 @@ import (
 type appPlanCmd struct {
 	oneApp  `embed:""`
 	Version string `arg:"" optional:"" help:"The version to plan for (default: the one in the env file, else the newest)."`
+	All     bool   `help:"Show what another client left field by field, and what stays as it is."`
 	Fresh   bool   `help:"Plan for an empty server, and ask none: external networks and secrets are taken to exist." xor:"where"`
 	Out     string `help:"Save the plan in a file, for deploy --plan." placeholder:"FILE" xor:"where"`
 
@@ -51,7 +53,7 @@ func (c *appPlanCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	if s.json {
 		err = s.printJSON(plan)
 	} else {
-		err = plan.Render(s.out, deployer.RenderOptions{Color: s.colour})
+		err = plan.Render(s.out, deployer.RenderOptions{Color: s.colour, Unchanged: c.All, Client: c.All})
 	}
 	if err == nil && !plan.Empty() {
 		return answered{fault.No}
@@ -147,7 +149,9 @@ func (appDeployCmd) Help() string {
 
 The entry and every file come from the verified catalogue; every image is pinned
 to the entry's digest. All services are watched until they run, and what runs is
-compared with the entry. When anything fails the whole stack is put back.
+compared with the entry. When anything fails the whole stack is put back; with
+--on-failure leave it stays as it is (exit code 6), and the next deploy starts from
+what stood before.
 
 Exit codes: 0 converged and verified, 4 refused, 5 failed and put back,
 6 failed and not back (or unknown), 3 could not run, 130 interrupted before
@@ -246,10 +250,13 @@ func (w *wanted) record() error {
 
 func (s *streams) printOutcome(app deployer.App, desired *deployer.Desired, o deployer.Outcome) error {
 	for _, dropped := range o.Dropped {
-		s.notef("galley: warning: the engine did not store %s\n", dropped)
+		s.notef("galley: warning: not stored by the engine: %s\n", oneLine(dropped))
 	}
 	kind, good := o.Kind()
 	if good {
+		if len(o.UnusedSecrets) > 0 {
+			s.notef("secrets that nothing uses: %s\n", oneLine(strings.Join(o.UnusedSecrets, ", ")))
+		}
 		s.printf("%s: %s %s in %s; %s\n", app.Domain, desired.Recipe, desired.Version, o.Duration.Round(100*time.Millisecond), verified(o))
 		return nil
 	}

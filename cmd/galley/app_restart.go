@@ -11,6 +11,7 @@ import (
 type watchFlags struct {
 	Timeout     time.Duration `help:"How long services may take to converge, pulling aside (default: the recipe's, else 5m)." placeholder:"5m"`
 	PullTimeout time.Duration `help:"How long pulling images may take (default 10m)." placeholder:"10m"`
+	OnFailure   string        `enum:"put-back,leave" default:"put-back" help:"What becomes of a stack whose deploy failed: put-back restores what stood before, and removes a first deploy; leave keeps what was written, to be looked at."`
 }
 
 // options are a deploy's, for an operation on what stands.
@@ -19,7 +20,7 @@ func (f watchFlags) options(signals *signals, operation deployer.Operation) depl
 		Limits:      deployer.Limits{Converge: f.Timeout, Pull: f.PullTimeout},
 		Credentials: credentials,
 		Hurry:       signals.hurry, Abort: signals.abort,
-		Operation: operation,
+		Operation: operation, OnFailure: deployer.OnFailure(f.OnFailure),
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 type appSecretCmd struct {
 	Generate secretGenerateCmd `cmd:"" help:"Make the secrets that are missing."`
 	Insert   secretInsertCmd   `cmd:"" help:"Give a secret a value of your own."`
+	Rotate   secretRotateCmd   `cmd:"" help:"Give secrets new values, deploy, and remove the old ones."`
 	Ls       secretLsCmd       `cmd:"" help:"List what the app needs and the swarm has."`
 	Rm       secretRmCmd       `cmd:"" help:"Remove a secret."`
 }
@@ -219,10 +220,14 @@ func (c *secretLsCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 		return err
 	}
 	defer engine.Close()
-	if s.json {
-		return s.printJSON(map[string]any{"secrets": states})
+	unused, err := engine.UnusedSecrets(ctx, w.desired, apps.otherStacks(w.app))
+	if err != nil {
+		return err
 	}
-	if len(states) == 0 {
+	if s.json {
+		return s.printJSON(map[string]any{"secrets": states, "unused": unused})
+	}
+	if len(states)+len(unused) == 0 {
 		s.printf("%s needs no secrets\n", w.app.Domain)
 		return nil
 	}
@@ -234,6 +239,13 @@ func (c *secretLsCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 		}
 		rows = append(rows, []string{state.Key, state.Name, exists, strings.Join(state.UsedBy, " ")})
 	}
+	for _, u := range unused {
+		note := "unused"
+		if slices.ContainsFunc(states, func(state deployer.SecretState) bool { return state.Name == u.Rotates }) {
+			note = "unused, of an interrupted rotation"
+		}
+		rows = append(rows, []string{"-", u.Name, note, ""})
+	}
 	return s.table([]string{"SECRET", "NAME", "STATE", "USED BY"}, rows)
 }
 
@@ -244,16 +256,29 @@ type secretRmCmd struct {
 }
 
 func (secretRmCmd) Help() string {
-	return "Examples:\n  galley app secret rm stats.example.org smtp_password --yes\n\nThe value cannot be had again."
+	return `Examples:
+  galley app secret rm stats.example.org smtp_password --yes
+  galley app secret rm stats.example.org stats_example_org_smtp_password_v1
+
+An old version that nothing uses is named as galley app secret ls shows it. The
+value cannot be had again.`
 }
 
 // Run removes one secret that no service uses.
 func (c *secretRmCmd) Run(ctx context.Context, s *streams, grammar *cli, apps *appCmd) error {
-	_, engine, states, err := secretsOf(ctx, s, apps, c.oneApp)
+	w, engine, states, err := secretsOf(ctx, s, apps, c.oneApp)
 	if err != nil {
 		return err
 	}
 	defer engine.Close()
+	unused, err := engine.UnusedSecrets(ctx, w.desired, apps.otherStacks(w.app))
+	if err != nil {
+		return err
+	}
+	for _, u := range unused {
+		spec := deployer.SecretSpec{Key: u.Name, Name: u.Name}
+		states = append(states, deployer.SecretState{SecretSpec: spec, Exists: true, ID: u.ID})
+	}
 	state, err := pick(states, c.Secret)
 	if err != nil {
 		return err

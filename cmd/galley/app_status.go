@@ -130,19 +130,27 @@ func (h *shelf) compare(ctx context.Context, states []deployer.AppState, servers
 }
 
 func (h *shelf) compareOn(ctx context.Context, states []deployer.AppState, server *deployer.ServerState, reasons map[string]bool) {
+	found := make([]*deployer.Desired, len(states))
+	failed := make([]error, len(states))
+	var looking errgroup.Group
+	looking.SetLimit(lookAtOnce)
+	for i := range states {
+		if states[i].Server == server.Name && server.Stacks[states[i].Stack] != nil {
+			looking.Go(func() error {
+				found[i], failed[i] = h.look(ctx, &states[i], server.Engine)
+				return nil
+			})
+		}
+	}
+	_ = looking.Wait() // none has an error
 	var wanted []*deployer.Desired
 	of := map[string]*deployer.AppState{}
 	for i := range states {
-		state := &states[i]
-		if state.Server != server.Name || server.Stacks[state.Stack] == nil {
-			continue
+		if failed[i] != nil {
+			reasons[oneLine(failed[i].Error())] = true
 		}
-		desired, err := h.look(ctx, state, server.Engine)
-		if err != nil {
-			reasons[oneLine(err.Error())] = true
-		}
-		if desired != nil {
-			wanted, of[state.Stack] = append(wanted, desired), state
+		if found[i] != nil {
+			wanted, of[states[i].Stack] = append(wanted, found[i]), &states[i]
 		}
 	}
 	drifts, err := server.Engine.Drifts(ctx, wanted)
@@ -153,6 +161,9 @@ func (h *shelf) compareOn(ctx context.Context, states []deployer.AppState, serve
 		of[stack].Drift = drift
 	}
 }
+
+// lookAtOnce bounds how many apps of one server are looked up at the same time.
+const lookAtOnce = 4
 
 // look finds an app's upgrade and what is wanted of it at the version that runs.
 func (h *shelf) look(ctx context.Context, state *deployer.AppState, engine *deployer.Engine) (*deployer.Desired, error) {

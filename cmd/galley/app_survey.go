@@ -187,17 +187,22 @@ func (h *shelf) distrust(ctx context.Context, client *catalogue.Client, engine *
 	return nil
 }
 
-// seenOn asks a server once for each catalogue.
+// seenOn asks a server once for each catalogue, or a few times when several ask at
+// the same moment: a slow server must not keep the others waiting.
 func (h *shelf) seenOn(ctx context.Context, engine *deployer.Engine, mark deployer.CatalogueMark) (deployer.CatalogueMark, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	key := fmt.Sprint(engine.Server, mark)
-	if seen, ok := h.seen[key]; ok {
+	h.mu.Lock()
+	seen, known := h.seen[key]
+	h.mu.Unlock()
+	if known {
 		return seen, nil
 	}
 	seen, err := engine.Seen(ctx, mark)
-	if err == nil {
-		h.seen[key] = seen
+	if err != nil {
+		return seen, err
 	}
-	return seen, err
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seen[key] = seen
+	return seen, nil
 }

@@ -140,7 +140,7 @@ func (h *shelf) verify(ctx context.Context, app deployer.App, server *deployer.S
 		v.Deny(status, "unverified: %s", status.Unverified)
 		return v
 	}
-	published, err := h.published(ctx, app, server.Engine, status)
+	published, err := h.published(ctx, app, server.Engine, status, status.Version)
 	switch {
 	case errors.Is(err, catalogue.ErrNotPublished):
 		v.Deny(status, "%s", err)
@@ -157,12 +157,12 @@ func (h *shelf) verify(ctx context.Context, app deployer.App, server *deployer.S
 }
 
 // published is what the catalogue says of the version that an app runs.
-func (h *shelf) published(ctx context.Context, app deployer.App, engine *deployer.Engine, status *deployer.Status) (p deployer.Published, err error) {
+func (h *shelf) published(ctx context.Context, app deployer.App, engine *deployer.Engine, status *deployer.Status, version string) (p deployer.Published, err error) {
 	client, err := h.client(ctx, app)
 	if err != nil {
 		return p, err
 	}
-	w, err := h.apps.wantFrom(ctx, client, app, status.Version)
+	w, err := h.apps.wantFrom(ctx, client, app, version)
 	if err != nil {
 		return p, err
 	}
@@ -191,6 +191,9 @@ func verifyCode(s *streams, results []deployer.Verification) error {
 	asked := counts[deployer.Verified] + counts[deployer.Differs]
 	switch {
 	case len(results) == 1 && failed != nil, asked == 0 && counts[deployer.Unknown] > 0:
+		if len(results) > 1 {
+			failed = fault.Hint(fault.Wrap(fault.Unavailable, failed), "%s", fault.HintOf(failed))
+		}
 		if s.json {
 			return answered{fault.KindOf(failed)}
 		}

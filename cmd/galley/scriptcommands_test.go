@@ -46,11 +46,13 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 
 	// of swarm scripts, in swarm_test.go
 	"appimage":    appImage,
+	"shellimage":  shellImage,
 	"lies":        registryLies,
 	"inventory":   inventory,
 	"flipread":    flipRead,
 	"drift":       drift,
 	"interrupt":   interrupt,
+	"killed":      killed,
 	"plainengine": plainEngine,
 	"emptydns":    emptyDNS,
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -144,6 +146,17 @@ func appImage(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(s.registry.Push(context.Background(), args[0], image))
 }
 
+// shellimage REPOSITORY:TAG: an image with a shell is in the registry.
+func shellImage(ts *testscript.TestScript, _ bool, args []string) {
+	s := stageOf(ts)
+	image, err := localregistry.ShellImage("linux/"+s.engine.Arch(), nil)
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv("CI") != "true" {
+		s.t.Skip(err)
+	}
+	ts.Check(err)
+	ts.Check(s.registry.Push(context.Background(), args[0], image))
+}
+
 // lies true|false: whether blobs come with a byte changed.
 func registryLies(ts *testscript.TestScript, _ bool, args []string) {
 	stageOf(ts).lying.Store(args[0] == "true")
@@ -225,7 +238,22 @@ func drift(ts *testscript.TestScript, _ bool, args []string) {
 // interrupt CODE STAGE COMMAND…: exits, for a command that gets ctrl-C as soon as
 // it tells of that stage.
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
-	command := exec.Command(args[2], args[3:]...)
+	if code := signalAt(ts, os.Interrupt, args[1], args[2:]); code != args[0] {
+		ts.Fatalf("exit code %s, expected %s", code, args[0])
+	}
+}
+
+// killed STAGE COMMAND…: the command is killed as soon as it tells of that stage.
+func killed(ts *testscript.TestScript, _ bool, args []string) {
+	if code := signalAt(ts, os.Kill, args[0], args[1:]); code != "-1" {
+		ts.Fatalf("exit code %s, expected none", code)
+	}
+}
+
+// signalAt runs a command that gets a signal when it tells of a stage, and gives
+// its exit code.
+func signalAt(ts *testscript.TestScript, signal os.Signal, stage string, args []string) string {
+	command := exec.Command(args[0], args[1:]...)
 	for _, name := range slices.Sorted(maps.Keys(isolated(""))) {
 		command.Env = append(command.Env, name+"="+ts.Getenv(name))
 	}
@@ -237,15 +265,16 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	sent := false
 	for said.Scan() {
 		_, _ = fmt.Fprintln(ts.Stderr(), said.Text())
-		if !sent && strings.Contains(said.Text(), args[1]) {
+		if !sent && strings.Contains(said.Text(), stage) {
 			sent = true
-			ts.Check(command.Process.Signal(os.Interrupt))
+			ts.Check(command.Process.Signal(signal))
 		}
 	}
 	_ = command.Wait()
-	if code := strconv.Itoa(command.ProcessState.ExitCode()); !sent || code != args[0] {
-		ts.Fatalf("exit code %s, expected %s; interrupted: %v", code, args[0], sent)
+	if !sent {
+		ts.Fatalf("it never told of %q", stage)
 	}
+	return strconv.Itoa(command.ProcessState.ExitCode())
 }
 
 // plainengine: an engine without a swarm takes the engine's place.

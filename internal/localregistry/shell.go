@@ -13,8 +13,8 @@ const Busybox = "/bin/busybox"
 
 // applets are the names that a ShellImage gives its busybox.
 var applets = []string{
-	"sh", "cat", "echo", "env", "grep", "httpd", "id", "kill", "ls", "mkdir", "mv", "printf", "rm", "sleep",
-	"stat", "stty", "tail", "tee", "test", "touch", "tr", "tty", "wc", "wget",
+	"sh", "cat", "date", "echo", "env", "grep", "httpd", "id", "kill", "ls", "mkdir", "mv", "printf", "rm", "sleep",
+	"stat", "stty", "tail", "tee", "test", "touch", "tr", "true", "tty", "wc", "wget",
 }
 
 // ShellImage is an image with a shell: busybox, read from Busybox, under the names

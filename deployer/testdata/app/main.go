@@ -2,8 +2,9 @@
 // (the default) is healthy after DELAY, "sick" never, "exit0" and "exit1" end at
 // once, "once" on its volume's second start, "flaky" on every second one, "stubborn"
 // does not listen to SIGTERM, "needs" ends at once until another app on its volume
-// is healthy. SICK is the SLOT that is sick whatever the MODE, and after LIFE it ends
-// with exit code 1. Called as "app health" it is the container's health check.
+// is healthy, "after" is healthy once another on its volume did that. SICK is the SLOT
+// that is sick whatever the MODE, and after LIFE it ends with exit code 1. Called as
+// "app health" it is the container's health check.
 package main
 
 import (
@@ -18,6 +19,7 @@ const (
 	ready   = "/ready"
 	started = "/data/started"
 	healthy = "/data/healthy"
+	died    = "/data/died"
 )
 
 func main() {
@@ -57,6 +59,7 @@ func main() {
 	}
 	if life, err := time.ParseDuration(os.Getenv("LIFE")); err == nil {
 		time.AfterFunc(life, func() {
+			_ = os.WriteFile(died, nil, 0o600)
 			fmt.Fprintln(os.Stderr, "cannot go on")
 			os.Exit(1)
 		})
@@ -79,6 +82,10 @@ func main() {
 		select {
 		case <-timer:
 			if mode == "sick" {
+				continue
+			}
+			if _, err := os.Stat(died); mode == "after" && err != nil {
+				timer = time.After(50 * time.Millisecond)
 				continue
 			}
 			if err := os.WriteFile(ready, nil, 0o600); err != nil {
