@@ -16,7 +16,7 @@ const OriginClient = "client"
 // galley deployed last has none.
 func markOrigins(changes []Change, desired *Desired, current *Stack) {
 	for _, service := range current.Services {
-		if service.Spec.Labels[LabelEntry] != "" {
+		if service.Spec.Labels[LabelEntry] != "" || service.Spec.Labels[LabelUnverified] != "" { // ours: a work tree has no entry
 			return
 		}
 	}
