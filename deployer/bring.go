@@ -163,5 +163,5 @@ func (d *deploy) removeUnwanted(ctx context.Context) error {
 	if len(removed) == 0 {
 		return nil
 	}
-	return d.engine.awaitEnded(ctx, d.stack, removed)
+	return d.engine.awaitGone(ctx, d.stack, removed)
 }

@@ -86,6 +86,8 @@ func (e *Engine) Deploy(ctx context.Context, desired *Desired, shown *Plan, opti
 }
 
 func (e *Engine) deploy(ctx context.Context, desired *Desired, shown *Plan, options DeployOptions) (Outcome, error) {
+	defer e.bePatient()()
+	defer e.scout(ctx)()
 	lock, takeover, err := e.Lock(ctx, desired.Stack.Name, string(cmp.Or(options.Operation, OpDeploy))+" of "+desired.Recipe+" "+desired.Version)
 	if err != nil {
 		return Outcome{}, err
@@ -158,6 +160,7 @@ func samePlan(a, b *Plan) bool {
 // run does everything behind the journal.
 func (d *deploy) run(ctx context.Context, journalID string) (Outcome, error) {
 	outcome := d.bring(ctx)
+	d.sayMoved()
 	// What follows must happen whether or not the user pressed ctrl-C.
 	after, stop := d.untilAbort(ctx)
 	defer stop()
@@ -169,6 +172,7 @@ func (d *deploy) run(ctx context.Context, journalID string) (Outcome, error) {
 	}
 	outcome.Duration = time.Since(d.started)
 	outcome.Warnings = append(d.warned, outcome.Warnings...)
+	d.sayMoved()
 	outcome.hide(&d.desired.mask)
 	if err := d.engine.remember(after, d.stack, d.record(outcome)); err != nil {
 		d.warn(&outcome, "the history could not be written: %v", err)

@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -19,17 +20,31 @@ const endsWithin = 2 * time.Minute
 // services may be gone: their tasks are found by the stack's label, which tasks
 // keep.
 func (e *Engine) awaitEnded(ctx context.Context, stack string, services map[string]bool) error {
+	return e.awaitTasks(ctx, stack, services, false)
+}
+
+// awaitGone is awaitEnded for services that nothing takes the place of: tasks on nodes
+// that are down are not waited for. They end when their node is back, and nobody can
+// tell before.
+func (e *Engine) awaitGone(ctx context.Context, stack string, services map[string]bool) error {
+	return e.awaitTasks(ctx, stack, services, true)
+}
+
+func (e *Engine) awaitTasks(ctx context.Context, stack string, services map[string]bool, passDown bool) error {
 	deadline := time.Now().Add(endsWithin)
-	for {
+	for look := 1; ; look++ {
 		running, err := e.runningTasks(ctx, stack, services)
+		if err == nil && passDown && look%looksToNodes == 0 {
+			running, err = e.passDown(ctx, running)
+		}
 		if err != nil {
 			return fmt.Errorf("waiting for tasks to end: %w", err)
 		}
-		if running == 0 {
+		if len(running) == 0 {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("waiting for tasks to end: %d of them did not within %s", running, endsWithin)
+			return fmt.Errorf("waiting for tasks to end: %d of them did not within %s", len(running), endsWithin)
 		}
 		if err := pause(ctx, lookAgain); err != nil {
 			return err
@@ -37,17 +52,31 @@ func (e *Engine) awaitEnded(ctx context.Context, stack string, services map[stri
 	}
 }
 
-func (e *Engine) runningTasks(ctx context.Context, stack string, services map[string]bool) (int, error) {
+// looksToNodes is how many looks pass between two at the nodes.
+const looksToNodes = 10
+
+// passDown leaves out the tasks on nodes that are down.
+func (e *Engine) passDown(ctx context.Context, tasks []swarm.Task) ([]swarm.Task, error) {
+	if len(tasks) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	nodes, err := e.api.NodeList(ctx, swarm.NodeListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(tasks, func(t swarm.Task) bool {
+		return slices.ContainsFunc(nodes, func(n swarm.Node) bool { return n.ID == t.NodeID && n.Status.State == swarm.NodeStateDown })
+	}), nil
+}
+
+func (e *Engine) runningTasks(ctx context.Context, stack string, services map[string]bool) ([]swarm.Task, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	tasks, err := e.api.TaskList(ctx, swarm.TaskListOptions{Filters: byStack(stack)})
-	count := 0
-	for i := range tasks {
-		if services[tasks[i].ServiceID] && !hasEnded(&tasks[i]) && !stranded(&tasks[i]) {
-			count++
-		}
-	}
-	return count, err
+	tasks = slices.DeleteFunc(tasks, func(t swarm.Task) bool { return !services[t.ServiceID] || hasEnded(&t) || stranded(&t) })
+	return tasks, err
 }
 
 // stranded tells a job's task that no node takes. Of a removed job Engine 20.10

@@ -35,35 +35,44 @@ type Engine struct {
 	// NodeID is the node the connection ends at: the only one whose containers
 	// can be looked into.
 	NodeID string
+	// NodeName is that node's host name.
+	NodeName string
 	// Cluster is the swarm's ID.
 	Cluster string
 	// Architecture is the node's, as the engine names it ("x86_64").
 	Architecture string
 
-	api *client.Client
+	// Warnings are what Connect had to go round, one line each.
+	Warnings []string
+
+	api    *client.Client
+	steady *steadyTransport
+	roads  *roads // nil where there is but one way
+	fleet  *fleet
 	// How a lock is kept alive and believed; the constants when zero.
 	beatEvery, staleAfter time.Duration
 	// looked, where a test sets it, is told what each look of a watch saw.
 	looked func(w *watch, seen map[string]Observation, now time.Time)
 }
 
-// Connect opens the engine behind a server's name and checks that it is a swarm
-// manager. Nothing is changed. Errors say which of the three failed: the name,
-// the connection, the swarm.
-func Connect(ctx context.Context, server string) (*Engine, error) {
-	options, where, err := connection(server)
-	if err != nil {
-		return nil, err
-	}
-	return open(ctx, server, where, options)
+func open(ctx context.Context, server, where string, options []client.Opt) (*Engine, error) {
+	return openOn(ctx, server, where, options, nil)
 }
 
-func open(ctx context.Context, server, where string, options []client.Opt) (*Engine, error) {
+// openOn opens an engine whose connections go by roads, or by the options alone.
+func openOn(ctx context.Context, server, where string, options []client.Opt, by *roads) (*Engine, error) {
+	transport := &http.Transport{MaxIdleConns: 6, IdleConnTimeout: 30 * time.Second}
+	options = append([]client.Opt{client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect})}, options...)
 	api, err := client.NewClientWithOpts(append(options, client.WithAPIVersionNegotiation())...)
 	if err != nil {
 		err = fmt.Errorf("connecting to server %q: %w", server, err)
 		return nil, fault.Hint(err, "expected an address like unix:///var/run/docker.sock or ssh://user@host")
 	}
+	if by != nil {
+		transport.Proxy = nil // the roads lead to the engines themselves
+	}
+	requests := install(transport)
+	requests.roads = by
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	info, err := api.Info(ctx)
@@ -77,15 +86,26 @@ func open(ctx context.Context, server, where string, options []client.Opt) (*Eng
 		err = fmt.Errorf("the engine of server %q at %s is no swarm manager (swarm is %s)", server, where, swarmState(info.Swarm))
 		return nil, fault.Hint(err, "docker swarm init on that machine makes it one; for a worker, name a manager")
 	}
-	e := &Engine{Server: server, NodeID: info.Swarm.NodeID, Architecture: info.Architecture, api: api}
+	if isLeaderless(info.Swarm.Error) {
+		api.Close()
+		err = fmt.Errorf("the manager of server %q at %s is cut off: %w (%s)", server, where, errNoLeader, oneLine(info.Swarm.Error))
+		return nil, fault.Hint(err, "docker node ls on another manager tells which are down; after the death of one it takes half a minute until another leads")
+	}
+	e := &Engine{Server: server, NodeID: info.Swarm.NodeID, NodeName: info.Name, Architecture: info.Architecture, api: api, steady: requests, roads: by, fleet: &fleet{}}
 	if c := info.Swarm.Cluster; c != nil {
 		e.Cluster = c.ID
 	}
 	return e, nil
 }
 
-// Close ends the connection.
-func (e *Engine) Close() error { return e.api.Close() }
+// Close ends the connection, and those to the swarm's other nodes.
+func (e *Engine) Close() error {
+	e.fleet.close()
+	if e.steady != nil {
+		e.steady.inner.CloseIdleConnections()
+	}
+	return e.api.Close()
+}
 
 func swarmState(info swarm.Info) string {
 	if info.LocalNodeState == swarm.LocalNodeStateActive {
@@ -97,7 +117,7 @@ func swarmState(info swarm.Info) string {
 // cause drops the client's advice from a connection error: ours is better.
 func cause(err error) error {
 	if client.IsErrConnectionFailed(err) {
-		return errors.New("connection failed")
+		return errConnection
 	}
 	return err
 }

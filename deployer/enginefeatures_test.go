@@ -177,7 +177,7 @@ const (
 	honoured  = "honoured" // a container, or the network, has it
 	kept      = "kept"     // it is stored as asked; no container shows it
 	dropped   = "dropped"  // it is neither stored nor refused
-	refused   = "refused"  // the engine says no
+	refuses   = "refused"  // the engine says no
 	withheld  = "kept, and no container has it"
 	neverMade = "never made" // a network that is listed, and on which no task starts
 )
@@ -261,7 +261,7 @@ func refusal(err error) string {
 		return ""
 	}
 	text := oneLine(err.Error())
-	return refused + ": " + text[strings.LastIndex(text, ": ")+2:]
+	return refuses + ": " + text[strings.LastIndex(text, ": ")+2:]
 }
 
 // judgeFeatures compares what was asked with what is stored, and with a container.

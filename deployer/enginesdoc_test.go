@@ -20,7 +20,7 @@ type enginesDoc struct {
 
 var enginesDocPath = filepath.Join("..", "docs", "engines.md")
 
-const tableHead = "| feature |"
+const featuresHead = "| feature |"
 
 func readEnginesDoc(t *testing.T) *enginesDoc {
 	t.Helper()
@@ -29,9 +29,9 @@ func readEnginesDoc(t *testing.T) *enginesDoc {
 		t.Fatal(err)
 	}
 	doc := &enginesDoc{text: string(data), rows: map[string][]string{}}
-	start := strings.Index(doc.text, tableHead)
+	start := strings.Index(doc.text, featuresHead)
 	if start < 0 {
-		t.Fatalf("%s has no table that begins with %q", enginesDocPath, tableHead)
+		t.Fatalf("%s has no table that begins with %q", enginesDocPath, featuresHead)
 	}
 	table, _, _ := strings.Cut(doc.text[start:], "\n\n")
 	doc.lines = strings.Split(strings.TrimRight(table, "\n"), "\n")
@@ -87,7 +87,7 @@ func saysOf(cells []string) string {
 		switch {
 		case cell == dropped, cell == neverMade:
 			says = "the plan warns"
-		case strings.HasPrefix(cell, refused) && says == "":
+		case strings.HasPrefix(cell, refuses) && says == "":
 			says = "the deploy fails with the engine's words, and puts back"
 		}
 	}

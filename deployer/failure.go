@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
@@ -81,8 +82,8 @@ func (e *Engine) fill(ctx context.Context, f *Failure, task *swarm.Task) {
 	f.Task, f.Node, f.Error = task.ID, task.NodeID, taskError(task)
 	if c := task.Status.ContainerStatus; c != nil {
 		f.ExitCode = c.ExitCode
-		if task.NodeID == e.NodeID && c.ContainerID != "" {
-			f.Health = e.health(ctx, c.ContainerID)
+		if api := e.at(task.NodeID); api != nil && c.ContainerID != "" {
+			f.Health = health(ctx, api, c.ContainerID)
 		}
 	}
 	f.Logs = e.taskLogs(ctx, task.ID)
@@ -90,8 +91,8 @@ func (e *Engine) fill(ctx context.Context, f *Failure, task *swarm.Task) {
 
 // health is the output of the container's last failing health check. Only the
 // node that runs a container can tell.
-func (e *Engine) health(ctx context.Context, id string) string {
-	inspected, err := e.api.ContainerInspect(ctx, id)
+func health(ctx context.Context, api *client.Client, id string) string {
+	inspected, err := api.ContainerInspect(ctx, id)
 	if err != nil || inspected.State == nil || inspected.State.Health == nil {
 		return ""
 	}

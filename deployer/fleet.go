@@ -31,7 +31,7 @@ const maxServers = 16
 // AskServers opens servers and reads all their stacks, in parallel and each within
 // its own time. One that fails, or does not answer in time, is told in its state
 // and keeps no other from being asked. CloseServers must follow.
-func AskServers(ctx context.Context, names []string, within time.Duration) []*ServerState {
+func AskServers(ctx context.Context, dir Dir, names []string, within time.Duration) []*ServerState {
 	states := make([]*ServerState, len(names))
 	slots := make(chan struct{}, maxServers)
 	var all sync.WaitGroup
@@ -39,7 +39,7 @@ func AskServers(ctx context.Context, names []string, within time.Duration) []*Se
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			states[i] = askServer(ctx, name, within)
+			states[i] = askServer(ctx, dir, name, within)
 		})
 	}
 	all.Wait()
@@ -57,13 +57,16 @@ func CloseServers(states []*ServerState) {
 
 // askServer gives up at its deadline whatever the connection does: one over ssh
 // starts a program that may hang and know of no deadline.
-func askServer(ctx context.Context, name string, within time.Duration) *ServerState {
+func askServer(ctx context.Context, dir Dir, name string, within time.Duration) *ServerState {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	answer := make(chan *ServerState, 1)
 	go func() {
 		defer cancel()
 		s := &ServerState{Name: name}
-		s.Engine, s.err = Connect(ctx, name)
+		var nodes []string
+		if nodes, s.err = dir.Nodes(name); s.err == nil {
+			s.Engine, s.err = Connect(ctx, name, nodes...)
+		}
 		if s.err == nil {
 			s.Stacks, s.err = s.Engine.Statuses(ctx, nil)
 		}

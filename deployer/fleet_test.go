@@ -34,9 +34,9 @@ func TestServersAnswerForThemselves(t *testing.T) {
 	dockerContext(t, config, "alive", r.lab.host)
 	dockerContext(t, config, "silent", "unix://"+silent.Addr().String())
 	dockerContext(t, config, "dead", "unix://"+filepath.Join(config, "no.sock"))
-	servers := AskServers(t.Context(), []string{"alive", "dead", "nameless"}, time.Minute)
+	servers := AskServers(t.Context(), Dir{t.TempDir()}, []string{"alive", "dead", "nameless"}, time.Minute)
 	defer CloseServers(servers)
-	servers = append(servers, AskServers(t.Context(), []string{"silent"}, time.Second)...)
+	servers = append(servers, AskServers(t.Context(), Dir{t.TempDir()}, []string{"silent"}, time.Second)...)
 	for i, want := range []string{"", "no engine answers", "there is no docker context", "did not answer within 1s"} {
 		s := servers[i]
 		if s.Up != (want == "") || !strings.Contains(s.Error, want) || (s.Error == "") != s.Up || (s.Err() == nil) != s.Up || (s.Engine != nil) != s.Up {
@@ -74,7 +74,7 @@ func TestServersAnswerForThemselves(t *testing.T) {
 	spec, id, version := r.service("app")
 	spec.Labels["by"] = "hand"
 	r.change(id, version, spec)
-	again := AskServers(t.Context(), []string{"alive"}, time.Minute)
+	again := AskServers(t.Context(), Dir{t.TempDir()}, []string{"alive"}, time.Minute)
 	defer CloseServers(again)
 	if got := NewAppState(app, again[0]); got.Drift != DriftYes {
 		t.Errorf("%s", asJSON(t, got))

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/galley-coop/galley/catalogue"
@@ -20,6 +19,10 @@ type Observed struct {
 	// them only the stored spec speaks.
 	Containers int `json:"containers"`
 	Requested  int `json:"requested"`
+	// Looked are the nodes whose containers were compared, NotReached those where
+	// they could not be, and the ways that led to no node of the swarm.
+	Looked     []Looked     `json:"looked"`
+	NotReached []NotReached `json:"not_reached"`
 	// Problems are what is not as the entry says, one line each.
 	Problems []string `json:"problems"`
 	// Dropped are wanted fields that the engine did not store: it is older than
@@ -45,7 +48,7 @@ func (e *Engine) observe(ctx context.Context, desired *Desired, written bool) (O
 
 // compare is observe; status, unless nil, tells who changed what differs.
 func (e *Engine) compare(ctx context.Context, desired *Desired, written bool, status *Status) (Observed, error) {
-	o := Observed{Problems: []string{}, Dropped: []string{}, Notes: []string{}}
+	o := Observed{Problems: []string{}, Dropped: []string{}, Notes: []string{}, Looked: []Looked{}, NotReached: []NotReached{}}
 	current, err := e.Current(ctx, desired.Stack.Name, desired.Stack)
 	if err != nil {
 		return o, err
@@ -211,30 +214,16 @@ func (e *Engine) lookAtContainers(ctx context.Context, desired *Desired, current
 	for name, s := range current.Services {
 		names[s.ID] = name
 	}
+	running := map[string][]seat{}
 	for _, task := range tasks {
 		image, ok := desired.Images[names[task.ServiceID]]
 		status := task.Status.ContainerStatus
 		if !ok || task.Status.State != swarm.TaskStateRunning || task.DesiredState != swarm.TaskStateRunning || status == nil {
 			continue
 		}
-		if task.NodeID != e.NodeID {
-			o.Requested++
-			continue
-		}
-		inspected, err := e.api.ContainerInspect(ctx, status.ContainerID)
-		switch {
-		case errdefs.IsNotFound(err):
-			missed++
-		case err != nil:
-			return missed, err
-		case !vouched(image, inspected.Image):
-			o.Problems = append(o.Problems, fmt.Sprintf("service %s runs image %s, which the entry does not vouch for", names[task.ServiceID], inspected.Image))
-			fallthrough
-		default:
-			o.Containers++
-		}
+		running[task.NodeID] = append(running[task.NodeID], seat{names[task.ServiceID], status.ContainerID, image})
 	}
-	return missed, nil
+	return e.lookAtNodes(ctx, running, o)
 }
 
 // vouched tells whether an engine's image ID is one of the entry's. Engines

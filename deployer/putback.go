@@ -102,7 +102,7 @@ func (b *backer) removeNew(ctx context.Context) error {
 	}
 	waiting, cancel := b.patience(ctx)
 	defer cancel()
-	err = b.engine.awaitEnded(waiting, b.stack, removed)
+	err = b.engine.awaitGone(waiting, b.stack, removed)
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
 		return errNotAwaited
 	}

@@ -78,10 +78,13 @@ func (e *Engine) createRecord(ctx context.Context, kind recordKind, stack, suffi
 	defer cancel()
 	all := map[string]string{labelRecord: string(kind), labelStack: stack}
 	maps.Copy(all, labels)
-	created, err := e.api.ConfigCreate(ctx, swarm.ConfigSpec{
-		Annotations: swarm.Annotations{Name: recordName(kind, stack, suffix), Labels: all},
-		Data:        data,
-	})
+	spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: recordName(kind, stack, suffix), Labels: all}, Data: data}
+	created, err := e.api.ConfigCreate(ctx, spec)
+	if isNameTaken(err) {
+		if id := e.madeConfig(ctx, spec); id != "" {
+			return id, nil
+		}
+	}
 	return created.ID, err
 }
 

@@ -23,6 +23,8 @@ type Left struct {
 // there is an error.
 func (e *Engine) Undeploy(ctx context.Context, stack string, report func(Event)) (Left, error) {
 	var left Left
+	defer e.bePatient()()
+	defer e.scout(ctx)()
 	lock, _, err := e.Lock(ctx, stack, "undeploy")
 	if err != nil {
 		return left, err
@@ -88,7 +90,7 @@ func (w *writer) undeploy(ctx context.Context, current *Stack, started time.Time
 		left.Services = append(left.Services, name)
 		say("service", name)
 	}
-	if err := w.engine.awaitEnded(ctx, w.stack, gone); err != nil {
+	if err := w.engine.awaitGone(ctx, w.stack, gone); err != nil {
 		return left, err
 	}
 	if err := w.engine.sweepContainers(ctx, w.stack); err != nil {

@@ -22,6 +22,7 @@ type watch struct {
 	clock  time.Duration // the swarm's clock minus ours
 	stage  string
 	report func(Event)
+	held   map[string]int // looks, by service ID, in which only swarm's update was not over
 }
 
 // unreachableFor is how long an engine may be out of reach during a watch: one
@@ -99,7 +100,12 @@ func (w *watch) look(ctx context.Context) (map[string]Progress, error) {
 	for _, service := range services {
 		name, want := w.names[service.ID], w.want[service.ID]
 		o := Observation{Service: service, Tasks: tasks[service.ID], Slots: slotsOf(service), Foreign: want.foreign(service)}
-		seen[name], progress[name] = o, judge(o, want, now)
+		p := judge(o, want, now)
+		if w.isHeld(ctx, o, p) {
+			o.Service.UpdateStatus = updateOver(o.Service.UpdateStatus)
+			p = judge(o, want, now)
+		}
+		seen[name], progress[name] = o, p
 	}
 	for id, name := range w.names {
 		if _, ok := progress[name]; !ok {

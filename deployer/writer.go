@@ -81,6 +81,11 @@ func (w *writer) createNetwork(ctx context.Context, n Network) error {
 	}
 	defer cancel()
 	created, err := w.engine.api.NetworkCreate(ctx, n.Name, n.Options)
+	if isNameTaken(err) {
+		if created.ID = w.engine.madeNetwork(ctx, n); created.ID != "" {
+			err = nil
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("creating network %q: %w", n.Name, err)
 	}
@@ -95,6 +100,11 @@ func (w *writer) createConfig(ctx context.Context, c Config) error {
 	}
 	defer cancel()
 	created, err := w.engine.api.ConfigCreate(ctx, c.Spec)
+	if isNameTaken(err) {
+		if created.ID = w.engine.madeConfig(ctx, c.Spec); created.ID != "" {
+			err = nil
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("creating config %q: %w", c.Spec.Name, err)
 	}

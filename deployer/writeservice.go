@@ -37,6 +37,11 @@ func (w *writer) create(ctx context.Context, spec swarm.ServiceSpec, auth string
 	defer cancel()
 	w.touched[spec.Name], w.written[spec.Name] = true, spec
 	created, err := w.engine.api.ServiceCreate(ctx, spec, swarm.ServiceCreateOptions{EncodedRegistryAuth: auth})
+	if isNameTaken(err) {
+		if created.ID = w.engine.madeService(ctx, spec); created.ID != "" {
+			err = nil
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("creating service %q: %w", spec.Name, err)
 	}
@@ -79,6 +84,9 @@ func (w *writer) overwrite(ctx context.Context, known Service, spec swarm.Servic
 		fresh, err := w.engine.inspect(ctx, known.ID)
 		if err != nil {
 			return fmt.Errorf("updating service %q: %w", spec.Name, err)
+		}
+		if isWritten(fresh.Spec, known.Spec, spec) {
+			return nil
 		}
 		if err := accept(fresh.Spec); err != nil {
 			return err

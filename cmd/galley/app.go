@@ -270,11 +270,27 @@ func (w *wanted) sameCatalogue(ctx context.Context, engine *deployer.Engine) err
 	return fault.Hint(err, "name that catalogue with --catalogue or --from; --catalogue-change takes this one from now on")
 }
 
+// connect opens a server, by another of its nodes when its own engine does not answer.
+func (a *appCmd) connect(ctx context.Context, s *streams, server string) (*deployer.Engine, error) {
+	nodes, err := a.dir().Nodes(server)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := deployer.Connect(ctx, server, nodes...)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range engine.Warnings {
+		s.notef("galley: warning: %s\n", oneLine(warning))
+	}
+	return engine, nil
+}
+
 // connect opens the app's server and refuses a catalogue that is older than one
 // this swarm was deployed from: a machine that never saw the newer one cannot be
 // rolled back either.
-func (w *wanted) connect(ctx context.Context) (*deployer.Engine, error) {
-	engine, err := deployer.Connect(ctx, w.app.Server)
+func (w *wanted) connect(ctx context.Context, s *streams, apps *appCmd) (*deployer.Engine, error) {
+	engine, err := apps.connect(ctx, s, w.app.Server)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (c *appAdoptCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 		err := fault.New(fault.Usage, "there is no env file under %s/servers", apps.dir().Root)
 		return fault.Hint(err, "--dir ~/.abra reads those of another client, --server SERVER names a server")
 	}
-	servers, err := ask(ctx, s, names)
+	servers, err := ask(ctx, s, apps, names)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (c *appUpgradeCmd) autoOne(ctx context.Context, s *streams, signals *signal
 		if _, err := apps.find(oneApp{app.Domain, app.Server}); err != nil { // two apps of one stack
 			return err
 		}
-		engine, err := engines.connect(ctx, app.Server)
+		engine, err := engines.connect(ctx, s, apps, app.Server)
 		if err != nil {
 			return err
 		}
@@ -236,10 +236,10 @@ type connected struct {
 	err    error
 }
 
-func (c engineCache) connect(ctx context.Context, server string) (*deployer.Engine, error) {
+func (c engineCache) connect(ctx context.Context, s *streams, apps *appCmd, server string) (*deployer.Engine, error) {
 	known, ok := c[server]
 	if !ok {
-		known.engine, known.err = deployer.Connect(ctx, server)
+		known.engine, known.err = apps.connect(ctx, s, server)
 		c[server] = known
 	}
 	return known.engine, known.err

@@ -38,7 +38,7 @@ func (c *appCheckCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	}
 	findings, desired := deployer.CheckEnv(ctx, app, read.recipe, read.entry)
 	if !c.Local && desired != nil {
-		missing, err := missingSecrets(ctx, app, desired)
+		missing, err := missingSecrets(ctx, s, apps, app, desired)
 		if err != nil {
 			return err
 		}
@@ -65,8 +65,8 @@ func (s *streams) printEnvFindings(findings []deployer.EnvFinding) {
 }
 
 // missingSecrets are those that a deploy would miss on the swarm.
-func missingSecrets(ctx context.Context, app deployer.App, desired *deployer.Desired) ([]deployer.EnvFinding, error) {
-	engine, err := deployer.Connect(ctx, app.Server)
+func missingSecrets(ctx context.Context, s *streams, apps *appCmd, app deployer.App, desired *deployer.Desired) ([]deployer.EnvFinding, error) {
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return nil, fault.Hint(err, "--local checks the env file alone")
 	}

@@ -49,7 +49,7 @@ func (c *appCpCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	if err != nil {
 		return err
 	}
-	engine, err := deployer.Connect(ctx, app.Server)
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (c *appPlanCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 		return err
 	}
 	w.letWithdrawn = c.AllowUnverified
-	plan, err := c.plan(ctx, w)
+	plan, err := c.plan(ctx, s, apps, w)
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,11 @@ func (c *appPlanCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	return err
 }
 
-func (c *appPlanCmd) plan(ctx context.Context, w *wanted) (*deployer.Plan, error) {
+func (c *appPlanCmd) plan(ctx context.Context, s *streams, apps *appCmd, w *wanted) (*deployer.Plan, error) {
 	if c.Fresh {
 		return deployer.NewPlan(w.desired, deployer.Fresh(w.desired.Stack))
 	}
-	engine, err := w.connect(ctx)
+	engine, err := w.connect(ctx, s, apps)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 	if err := w.judge(c.allowFlags); err != nil {
 		return err
 	}
-	engine, err := w.connect(ctx)
+	engine, err := w.connect(ctx, s, apps)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (c *appHistoryCmd) Run(ctx context.Context, s *streams, apps *appCmd) error
 	if err != nil {
 		return err
 	}
-	engine, err := deployer.Connect(ctx, app.Server)
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return err
 	}

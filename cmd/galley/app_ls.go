@@ -39,7 +39,7 @@ func (c *appLsCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	var servers []*deployer.ServerState
 	if !c.Local {
 		var err error
-		if servers, err = ask(ctx, s, serversOf(found, c.Server)); err != nil {
+		if servers, err = ask(ctx, s, apps, serversOf(found, c.Server)); err != nil {
 			return err
 		}
 		defer deployer.CloseServers(servers)

@@ -47,7 +47,7 @@ func (c *appRestartCmd) Run(ctx context.Context, s *streams, signals *signals, g
 	if err != nil {
 		return err
 	}
-	engine, err := deployer.Connect(ctx, app.Server)
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (c *appRollbackCmd) Run(ctx context.Context, s *streams, signals *signals, 
 	if err != nil {
 		return err
 	}
-	engine, err := deployer.Connect(ctx, app.Server)
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return err
 	}

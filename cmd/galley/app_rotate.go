@@ -49,7 +49,7 @@ func (c *secretRotateCmd) Run(ctx context.Context, s *streams, signals *signals,
 	if err := app.CanRecord(); err != nil {
 		return err
 	}
-	standing, err := standingVersion(ctx, app)
+	standing, err := standingVersion(ctx, s, apps, app)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (c *secretRotateCmd) Run(ctx context.Context, s *streams, signals *signals,
 	if err != nil {
 		return err
 	}
-	engine, err := w.connect(ctx)
+	engine, err := w.connect(ctx, s, apps)
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func gone(resumes bool) string {
 }
 
 // standingVersion is the version that runs: a rotation brings no other.
-func standingVersion(ctx context.Context, app deployer.App) (string, error) {
-	engine, err := deployer.Connect(ctx, app.Server)
+func standingVersion(ctx context.Context, s *streams, apps *appCmd, app deployer.App) (string, error) {
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return "", err
 	}

@@ -58,7 +58,7 @@ func (c *appRunCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	if err != nil {
 		return err
 	}
-	engine, err := deployer.Connect(ctx, app.Server)
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (c *appScaleCmd) Run(ctx context.Context, s *streams, signals *signals, gra
 	if err != nil {
 		return err
 	}
-	engine, err := deployer.Connect(ctx, app.Server)
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return err
 	}

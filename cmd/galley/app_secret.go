@@ -34,7 +34,7 @@ func secretsOf(ctx context.Context, s *streams, apps *appCmd, one oneApp) (*want
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	engine, err := w.connect(ctx)
+	engine, err := w.connect(ctx, s, apps)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -43,7 +43,7 @@ func (c *appStatusCmd) Run(ctx context.Context, s *streams, apps *appCmd) error 
 	if err != nil {
 		return err
 	}
-	servers, err := ask(ctx, s, serversOf(chosen, ""))
+	servers, err := ask(ctx, s, apps, serversOf(chosen, ""))
 	if err != nil {
 		return err
 	}

@@ -47,8 +47,8 @@ func serversOf(apps []deployer.App, server string) []string {
 }
 
 // ask opens the servers and warns of those that do not answer.
-func ask(ctx context.Context, s *streams, names []string) ([]*deployer.ServerState, error) {
-	servers := deployer.AskServers(ctx, names, askWithin)
+func ask(ctx context.Context, s *streams, apps *appCmd, names []string) ([]*deployer.ServerState, error) {
+	servers := deployer.AskServers(ctx, apps.dir(), names, askWithin)
 	if err := ctx.Err(); err != nil {
 		deployer.CloseServers(servers)
 		return nil, err

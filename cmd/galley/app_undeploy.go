@@ -40,7 +40,7 @@ func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps
 	if err != nil {
 		return err
 	}
-	engine, err := deployer.Connect(ctx, app.Server)
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return err
 	}

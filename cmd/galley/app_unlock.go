@@ -39,7 +39,7 @@ func (c *appUnlockCmd) Run(ctx context.Context, s *streams, grammar *cli, apps *
 	if err != nil {
 		return err
 	}
-	engine, err := deployer.Connect(ctx, app.Server)
+	engine, err := apps.connect(ctx, s, app.Server)
 	if err != nil {
 		return err
 	}

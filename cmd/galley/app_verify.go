@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,7 +48,7 @@ func (c *appVerifyCmd) Run(ctx context.Context, s *streams, apps *appCmd) error 
 	if err != nil {
 		return err
 	}
-	servers, err := ask(ctx, s, serversOf(chosen, ""))
+	servers, err := ask(ctx, s, apps, serversOf(chosen, ""))
 	if err != nil {
 		return err
 	}
@@ -246,6 +247,7 @@ func (s *streams) printVerification(v *deployer.Verification, one bool) {
 	}
 	if one {
 		s.printf("%s compared, %d on other nodes requested and not observed\n", count(v.Containers, "container"), v.Requested)
+		s.printNodes(v.Observed)
 	}
 }
 
@@ -266,4 +268,19 @@ func verifyMetrics(results []deployer.Verification, expiries map[string]time.Tim
 		m.moment("galley_catalogue_expiry_timestamp_seconds", "When the first signature of the catalogue expires.", expiries[location], label{"catalogue", location})
 	}
 	return m
+}
+
+// printNodes tells where containers were looked at and where they were not, when it
+// was more than the connected node.
+func (s *streams) printNodes(o deployer.Observed) {
+	if len(o.Looked) > 1 {
+		var names []string
+		for _, n := range o.Looked {
+			names = append(names, oneLine(n.Name))
+		}
+		s.printf("looked at nodes %s\n", strings.Join(names, ", "))
+	}
+	for _, n := range o.NotReached {
+		s.printf("not observed: node %s: %s\n", oneLine(n.Name), oneLine(n.Reason))
+	}
 }

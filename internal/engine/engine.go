@@ -191,7 +191,7 @@ func (e *Engine) bringUp(ctx context.Context, opts Options, driver string) error
 		return err
 	}
 	step("starting in %s", e.rec.Dir)
-	if e.init, err = spawn(e.rec, daemonArgs(e, opts, driver)); err != nil {
+	if e.init, err = spawn(e.rec, supervise, daemonArgs(e, opts, driver)); err != nil {
 		return err
 	}
 	e.rec.Init = e.init.process
@@ -202,7 +202,7 @@ func (e *Engine) bringUp(ctx context.Context, opts Options, driver string) error
 		return err
 	}
 	step("link %s, host %s, engine %s", e.rec.Link, e.BridgeAddr(), e.NodeAddr())
-	if err := e.init.release(e.net); err != nil {
+	if err := e.init.release(e.net, ""); err != nil {
 		return err
 	}
 	if err := e.waitReady(ctx); err != nil {

@@ -14,13 +14,15 @@ import (
 )
 
 // namespaces are the engine's own: nothing it mounts, runs or configures in them
-// outlives the last of its processes.
-const namespaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET
+// outlives the last of its processes. That of host names is for clusters, whose
+// nodes are told apart by theirs.
+const namespaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS
 
 // supervise is the first process of the engine's PID namespace, as a shell script
 // with the log's directory set up already. Arguments: the daemon's command line.
-// It reads the engine's address and prefix length from its input once the owner has
-// moved the link in; an owner that dies before closes the input and ends it.
+// It reads the engine's address, prefix length and host name ("" keeps the machine's)
+// from its input once the owner has moved the link in; an owner that dies before
+// closes the input and ends it.
 //
 //   - /run is private, so that dockerd starts its own containerd instead of joining
 //     the system's, and leaves neither pid file nor plugin sockets on the host.
@@ -56,7 +58,8 @@ mount -n --rbind /sys/fs/cgroup /run/cgroup
 mount -n -t sysfs sysfs /sys
 mount -n --rbind /run/cgroup /sys/fs/cgroup
 umount -n -l /run/cgroup
-read -r node bits
+read -r node bits name
+if [ -n "$name" ]; then echo "$name" >/proc/sys/kernel/hostname; fi
 echo "nameserver $node" >/etc/resolv.conf
 ip link set lo up
 ip addr add "$node/$bits" dev ` + innerLink + `
@@ -81,20 +84,21 @@ type supervisor struct {
 	done chan struct{} // closed when it has ended and everything below it with it
 }
 
-// spawn starts the supervisor, which waits for release before it starts the daemon.
+// spawn starts a supervisor that runs script with args. The one of an engine waits
+// for release before it starts the daemon.
 //
 // The kernel sends the death signal when the *thread* that started the child ends
 // (prctl(2)), so one goroutine keeps its thread for as long as the supervisor lives.
-func spawn(r record, daemon []string) (*supervisor, error) {
+func spawn(r record, script string, args []string) (*supervisor, error) {
 	log, err := os.OpenFile(filepath.Join(r.Dir, logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the daemon's log: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command(findTool("sh", ""), append([]string{"-c", supervise, Marker + r.ID}, daemon...)...)
+	cmd := exec.Command(findTool("sh", ""), append([]string{"-c", script, Marker + r.ID}, args...)...)
 	cmd.Dir = "/"
 	// Nothing of the owner's environment: a proxy there would get the pulls.
-	cmd.Env = []string{"PATH=" + searchPath(filepath.Dir(daemon[0])), "HOME=/root"}
+	cmd.Env = []string{"PATH=" + searchPath(toolDir(args)), "HOME=/root"}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: namespaces,
@@ -127,9 +131,17 @@ func spawn(r record, daemon []string) (*supervisor, error) {
 	return s, nil
 }
 
-// release tells the supervisor that its link is there.
-func (s *supervisor) release(n subnet) error {
-	_, err := fmt.Fprintf(s.gate, "%s %d\n", n.node, n.prefix.Bits())
+// toolDir is where the first of args is, which brings its own tools along.
+func toolDir(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return filepath.Dir(args[0])
+}
+
+// release tells the supervisor that its link is there, and the engine's host name.
+func (s *supervisor) release(n subnet, name string) error {
+	_, err := fmt.Fprintf(s.gate, "%s %d %s\n", n.node, n.prefix.Bits(), name)
 	if err = errors.Join(err, s.gate.Close()); err != nil {
 		return fmt.Errorf("releasing the daemon's supervisor: %w", err)
 	}

@@ -17,8 +17,10 @@ type supervisor struct {
 	done chan struct{}
 }
 
-func spawn(record, []string) (*supervisor, error) { return nil, errLinux }
-func (s *supervisor) release(subnet) error        { return errLinux }
-func kill(process) error                          { return nil }
-func unmount(string) error                        { return errLinux }
-func checkNamespaces() error                      { return errLinux }
+const supervise = ""
+
+func spawn(record, string, []string) (*supervisor, error) { return nil, errLinux }
+func (s *supervisor) release(subnet, string) error        { return errLinux }
+func kill(process) error                                  { return nil }
+func unmount(string) error                                { return errLinux }
+func checkNamespaces() error                              { return errLinux }

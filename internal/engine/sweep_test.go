@@ -24,7 +24,12 @@ const ownerEnv = "GALLEY_ENGINE_TEST_OWNER"
 // own starts an engine, tells about it, and keeps it until its input ends or it is
 // killed.
 func own() int {
-	_, err := Start(context.Background(), Options{Swarm: true, Log: os.Stdout})
+	var err error
+	if os.Getenv(ownerEnv) == "cluster" {
+		_, err = StartCluster(context.Background(), ClusterOptions{Managers: 1, Workers: 1, Log: os.Stdout})
+	} else {
+		_, err = Start(context.Background(), Options{Swarm: true, Log: os.Stdout})
+	}
 	if err != nil {
 		fmt.Println(err)
 		return 1
