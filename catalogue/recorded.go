@@ -27,6 +27,10 @@ func OpenRecorded(locations []string, opts ClientOptions) *Recorded {
 		opts.Timeout = DefaultTimeout
 	}
 	r := &Recorded{}
+	if len(locations) == 0 && opts.CacheDir != "" {
+		nobody := failing{"of this machine", fault.New(fault.Unavailable, "no catalogue is named, and no copy is kept")}
+		r.from = append(r.from, &cachedFetcher{nobody, newContentCache(opts.CacheDir, opts.CacheSize)})
+	}
 	for _, location := range locations {
 		address, _, err := SplitPin(location)
 		if err != nil {

@@ -59,6 +59,10 @@ func TestRecordedNeedsNoMetadata(t *testing.T) {
 		}
 	}
 
+	if err := read(); err != nil { // nor is one named
+		t.Error(err)
+	}
+
 	t.Log("from the second catalogue when the first has it not")
 	cache = ""
 	host.answer(http.NotFound)

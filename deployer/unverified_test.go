@@ -89,6 +89,14 @@ func TestUnverifiedImages(t *testing.T) {
 		labels["coop-cloud.web_example_org.chaos"] != "true" || labels["coop-cloud.web_example_org.chaos-version"] != "01234567+U" || labels["coop-cloud.web_example_org.version"] != d.Version {
 		t.Errorf("version %q, unverified %q, labels %q", d.Version, d.Unverified, labels)
 	}
+	back, err := make("", Input{Entry: entry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := NewPlan(back, deployedStack(t, d))
+	if err != nil || plan.From != "1.2.0+1+U" || !strings.Contains(rendered(t, plan), "true → false") || !strings.Contains(rendered(t, plan), "work tree 01234567+U → (none)") {
+		t.Errorf("the way back from a work tree does not show its labels: %s (%v)", rendered(t, plan), err)
+	}
 	if !strings.HasSuffix(d.Stack.Services["web_example_org_db"].Spec.TaskTemplate.ContainerSpec.Image, strings.Repeat("c", 64)) {
 		t.Error("an image of the work tree is not pinned")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 
 	"github.com/galley-coop/galley/deployer"
@@ -28,7 +29,11 @@ func (f allowFlags) resolve() deployer.Resolve {
 }
 
 // resolveNow resolves without what was learned before: now means now.
-var resolveNow deployer.Resolve = registry.New(registry.Options{UserAgent: "galley/" + buildVersion()}).Resolve
+func resolveNow(ctx context.Context, reference string) (registry.Image, error) {
+	resolver := registry.New(registry.Options{UserAgent: "galley/" + buildVersion()})
+	defer resolver.Close()
+	return resolver.Resolve(ctx, reference)
+}
 
 const notVetted = "not vetted"
 

@@ -100,6 +100,7 @@ func (c *secretRotateCmd) Run(ctx context.Context, s *streams, signals *signals,
 	if err != nil {
 		return err
 	}
+	s.tell(ctx, engine, app, &outcome)
 	return c.tell(s, app, raised, outcome, rotated, values)
 }
 
