@@ -45,11 +45,11 @@ func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps
 		return err
 	}
 	defer engine.Close()
-	if err := c.ask(ctx, s, grammar, app); err != nil {
+	others := apps.otherStacks(app)
+	if err := c.ask(ctx, s, grammar, engine, app, others); err != nil {
 		return err
 	}
 	answer := undeployed{EnvFile: app.Path}
-	others := apps.otherStacks(app)
 	show := func(e deployer.Event) {
 		if !s.json {
 			s.eventLine(e)
@@ -77,11 +77,20 @@ func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps
 	return err
 }
 
-func (c *appUndeployCmd) ask(ctx context.Context, s *streams, grammar *cli, app deployer.App) error {
+func (c *appUndeployCmd) ask(ctx context.Context, s *streams, grammar *cli, engine *deployer.Engine, app deployer.App, others []string) error {
 	switch {
 	case c.Yes:
 		return nil
 	case c.Purge:
+		goes, err := engine.Remains(ctx, app.Stack, others)
+		if err != nil {
+			return err
+		}
+		for _, line := range goes {
+			if strings.HasPrefix(line, "volume ") || strings.HasPrefix(line, "secret ") {
+				s.notef("to be removed for good: %s\n", oneLine(line))
+			}
+		}
 		question := fmt.Sprintf("This removes %s from %s with its data, its secrets and its history.", app.Domain, app.Server)
 		return s.confirmTyped(ctx, question, app.Domain, "--yes", grammar.NoInput)
 	}
