@@ -115,13 +115,13 @@ var verdictCases = []verdictCase{
 		reason: `swarm does not start it again: the container ended with exit code 0.*; under the restart condition "none" nothing runs then; what is to run once is a replicated-job`,
 	},
 	{
-		name: "waits for its database", what: "two services; one ends with exit code 1 until the other is healthy, after 4 s",
-		then:    besideApp(compose("1", "MODE: serve", "MODE: serve\n      DELAY: 4s", "retries: 1}", "retries: 1, start_period: 20s}"), "needs"),
+		name: "waits for its database", what: "two services; one ends with exit code 1, four times, until the other is healthy",
+		then:    besideApp(compose("1", "MODE: serve", "MODE: after\n      AFTER: '4'", "retries: 1}", "retries: 1, start_period: 60s}"), "needs"),
 		verdict: Converged, state: StateNew,
 	},
 	{
 		name: "dies after the monitor time", what: "two services; one is up for 2 s each time, the other is healthy once that died for the first time",
-		then:    besideApp(compose("1", "MODE: serve", "MODE: after", "retries: 1}", "retries: 1, start_period: 20s}"), "serve, LIFE: 2s"),
+		then:    besideApp(compose("1", "MODE: serve", "MODE: after\n      AFTER: '1'", "retries: 1}", "retries: 1, start_period: 20s}"), "serve, LIFE: 2s"),
 		verdict: Failed, state: StatePrevious, exit: 5, reason: `service side: ` + threeFail + `task: non-zero exit \(1\)`,
 	},
 	{

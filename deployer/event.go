@@ -43,13 +43,16 @@ type viewer struct {
 	asked  time.Time         // when the nodes were listed
 	health map[string]string // by task ID, as last read
 	read   time.Time         // when health was
+	// asking says that containers are being asked; their answers come by answers.
+	asking  bool
+	answers chan map[string]string
 }
 
 // healthEvery is how often containers that are still starting are asked.
 const healthEvery = time.Second
 
 func newViewer(w *watch) *viewer {
-	return &viewer{watch: w, shown: map[string]Event{}, nodes: map[string]string{}, health: map[string]string{}}
+	return &viewer{watch: w, shown: map[string]Event{}, nodes: map[string]string{}, health: map[string]string{}, answers: make(chan map[string]string, 1)}
 }
 
 // show reports what changed since it was last shown.
@@ -137,43 +140,63 @@ func (v *viewer) nodeName(ctx context.Context, id string) string {
 	return cmp.Or(v.nodes[id], id)
 }
 
-// readHealth asks this node's containers that are not settled, every healthEvery
-// at most, and those whose task changed. What cannot be had is left as it was.
+// readHealth takes what the containers answered and asks again, beside the watch:
+// an engine at some distance must not hold the looks up. What cannot be had is
+// left as it was.
 func (v *viewer) readHealth(ctx context.Context, progress map[string]Progress) {
-	due := time.Since(v.read) >= healthEvery
-	if due {
-		v.read = time.Now()
+	select {
+	case answers := <-v.answers:
+		maps.Copy(v.health, answers)
+		v.asking = false
+	default:
 	}
-	kept := map[string]string{}
-	for _, p := range progress {
-		for _, t := range p.Live {
-			before, known := v.health[t.ID]
-			up := t.Status.State == swarm.TaskStateRunning
-			if known && (!due || up && before == container.Healthy) {
-				kept[t.ID] = before
-				continue
+	ask := v.worthAsking(progress)
+	if v.asking || len(ask) == 0 {
+		return
+	}
+	v.asking, v.read = true, time.Now()
+	go func() {
+		answers := map[string]string{}
+		for task, container := range ask {
+			if text, ok := v.watch.engine.healthNow(ctx, container); ok {
+				answers[task] = text
 			}
-			if !known && !due && !up {
-				continue
-			}
-			kept[t.ID] = v.ask(ctx, t, before)
 		}
-	}
-	v.health = kept
+		v.answers <- answers
+	}()
 }
 
-func (v *viewer) ask(ctx context.Context, t *swarm.Task, before string) string {
-	c := t.Status.ContainerStatus
-	if t.NodeID != v.watch.engine.NodeID || c == nil || c.ContainerID == "" {
-		return before
+// worthAsking are this node's containers, by task, whose health may have changed:
+// those that are starting, every healthEvery, and those that just came up. What
+// was settled at the first look is left alone.
+func (v *viewer) worthAsking(progress map[string]Progress) map[string]string {
+	ask := map[string]string{}
+	due := time.Since(v.read) >= healthEvery
+	for _, p := range progress {
+		for _, t := range p.Live {
+			c := t.Status.ContainerStatus
+			if t.NodeID != v.watch.engine.NodeID || c == nil || c.ContainerID == "" {
+				continue
+			}
+			before, known := v.health[t.ID]
+			up := t.Status.State == swarm.TaskStateRunning
+			if !up && due || up && known && before != "" && before != container.Healthy || up && !known && p.Phase != Settled {
+				ask[t.ID] = c.ContainerID
+			}
+		}
 	}
+	return ask
+}
+
+// healthNow is a container's health, not ok when it cannot be had.
+func (e *Engine) healthNow(ctx context.Context, id string) (text string, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)
 	defer cancel()
-	inspected, err := v.watch.engine.api.ContainerInspect(ctx, c.ContainerID)
+	inspected, err := e.api.ContainerInspect(ctx, id)
 	if err != nil || inspected.State == nil {
-		return before
+		return "", false
 	}
-	return healthText(inspected.State.Health)
+	return healthText(inspected.State.Health), true
 }
 
 // healthText is a container's health in one line.

@@ -34,6 +34,7 @@ func taskIn(id string, slot int, state swarm.TaskState, reached float64, options
 
 func taskErr(text string) taskOption      { return func(t *swarm.Task) { t.Status.Err = text } }
 func onNode(node string) taskOption       { return func(t *swarm.Task) { t.NodeID, t.Slot = node, 0 } }
+func slotOne(t *swarm.Task)               { t.Slot = 1 }
 func wanted(s swarm.TaskState) taskOption { return func(t *swarm.Task) { t.DesiredState = s } }
 func ofRun(n uint64) taskOption {
 	return func(t *swarm.Task) { t.JobIteration = &swarm.Version{Index: n} }
@@ -127,6 +128,9 @@ func TestJudgeOnTheWay(t *testing.T) {
 		{name: "past the monitor time", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, running, 3)}, want: created, now: 5.1, phase: Settled, running: 1},
 		{name: "two tasks of one slot are one", service: replicated(2), tasks: []swarm.Task{taskIn("a", 1, running, 1), taskIn("b", 1, running, 2)}, want: created, now: 60, phase: Starting, running: 1},
 		{name: "a task that is being shut down is not up", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, running, 1, wanted(shutdown))}, want: created, now: 60, phase: Starting},
+		{name: "its node is down, the task there is not heard of", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, running, 1, wanted(shutdown)), taskIn("b", 1, swarm.TaskStatePending, 20, taskErr("no suitable node"))}, want: created, now: 60, phase: Starting},
+		{name: "its node is down, another took over", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, running, 1, wanted(shutdown)), taskIn("b", 1, running, 20, onNode("node2"), slotOne)}, want: created, now: 60, phase: Settled, running: 1},
+		{name: "orphaned with its node is no failure", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, swarm.TaskStateOrphaned, 1, wanted(shutdown)), taskIn("b", 1, swarm.TaskStateAssigned, 20)}, want: created, now: 60, phase: Starting},
 		{name: "replicas 0", service: replicated(0), want: created, now: 0.1, phase: Settled},
 		{name: "scaled to 0 by an update", service: replicated(0), tasks: []swarm.Task{taskIn("a", 1, failed, -9, wanted(swarm.TaskStateRemove))}, want: written, now: 60, phase: Settled},
 		{name: "scaled down from a slot that had failed", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, running, -90), taskIn("b", 2, failed, -9, wanted(swarm.TaskStateRemove))}, want: knowing(relabeled, "a", "b"), now: 60, phase: Settled, running: 1},

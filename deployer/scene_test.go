@@ -70,7 +70,7 @@ func (s *scene) disturb(ctx context.Context) (wait func()) {
 
 // poll waits until the app's stored spec fits.
 func (s *scene) poll(ctx context.Context, what string, fits func(swarm.ServiceSpec) bool) bool {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); {
 		service, err := s.inspect(ctx, s.stack+"_app")
 		if err == nil && fits(service.Spec) {
 			return true

@@ -60,7 +60,7 @@ func (w *watch) run(ctx context.Context) (watched, error) {
 			seen, progress = time.Now(), looked
 			v.nameNodes(ctx, progress)
 			end, done := conclude(progress)
-			v.show(ctx, progress, time.Since(start))
+			v.show(listening, progress, time.Since(start))
 			if done {
 				return end, nil
 			}

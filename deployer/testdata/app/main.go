@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -54,15 +55,10 @@ func main() {
 		mode = "sick"
 	}
 	if _, err := os.Stat(healthy); mode == "needs" && err != nil {
-		fmt.Fprintln(os.Stderr, "the database is not there")
-		os.Exit(1)
+		die("the database is not there")
 	}
 	if life, err := time.ParseDuration(os.Getenv("LIFE")); err == nil {
-		time.AfterFunc(life, func() {
-			_ = os.WriteFile(died, nil, 0o600)
-			fmt.Fprintln(os.Stderr, "cannot go on")
-			os.Exit(1)
-		})
+		time.AfterFunc(life, func() { die("cannot go on") })
 	}
 	if mode == "once" {
 		if _, err := os.Stat(started); err == nil {
@@ -76,6 +72,7 @@ func main() {
 	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
+	after, _ := strconv.ParseInt(os.Getenv("AFTER"), 10, 64)
 	delay, _ := time.ParseDuration(os.Getenv("DELAY"))
 	timer := time.After(delay)
 	for {
@@ -84,7 +81,7 @@ func main() {
 			if mode == "sick" {
 				continue
 			}
-			if _, err := os.Stat(died); mode == "after" && err != nil {
+			if mode == "after" && deaths() < after {
 				timer = time.After(50 * time.Millisecond)
 				continue
 			}
@@ -101,4 +98,21 @@ func main() {
 			}
 		}
 	}
+}
+
+// die ends the app, and leaves a byte for it on the volume.
+func die(why string) {
+	if f, err := os.OpenFile(died, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+		_, _ = f.WriteString(".")
+	}
+	fmt.Fprintln(os.Stderr, why)
+	os.Exit(1)
+}
+
+func deaths() int64 {
+	st, err := os.Stat(died)
+	if err != nil {
+		return 0
+	}
+	return st.Size()
 }
