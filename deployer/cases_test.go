@@ -17,7 +17,7 @@ type verdictCase struct {
 	// before is the compose file that stands, "" for a first deploy; then is the
 	// one that is deployed. Their images' names begin with "APP:".
 	before, then string
-	// limits for galley; zero ones are a minute.
+	// limits for galley; zero ones are three minutes.
 	limits Limits
 	// alone says that it concerns all that runs on the engine.
 	alone bool

@@ -75,8 +75,8 @@ func (s *scene) judgeGalley() galleyCell {
 	s.events = nil
 	done := s.record()
 	o := s.runGalley(s.desired("2.0.0+2", s.text(s.c.then), "CONF_VERSION", "v2"))
-	done(o)
 	s.ends(o, s.c.verdict, s.c.state)
+	done(o)
 	kind, good := o.Kind()
 	cell := galleyCell{o.Verdict, o.State, 0, s.short(o.Reason)}
 	if !good {
