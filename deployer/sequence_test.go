@@ -27,7 +27,7 @@ var recorded = map[string]int{
 	"slow start": 3, "health check fails, rollback": 2, "health check fails, pause": 2, "health check fails, continue": 3,
 	"crash loop": 2, "exits 0, no restart": 2, "image missing": 2, "waits for its database": 4, "dies after the monitor time": 4,
 	"paused since yesterday": 3, "stop-first, not begun": 3, "one of three, tolerated": 4, "delay between batches": 4,
-	"global service": 2, "replicated job": 2, "engine restarted": 4, "node drained": 2, "another operator": 2,
+	"global service": 2, "replicated job": 2, "engine restarted": 4, "node drained": 1, "another operator": 2,
 	"rolled back by hand": 2, "no node fits": 1,
 }
 

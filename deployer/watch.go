@@ -141,11 +141,11 @@ func (e *Engine) upToDate(ctx context.Context, services []swarm.Service) (map[st
 	return byService, nil
 }
 
-// clockOffset is the swarm's clock minus this machine's.
+// clockOffset is the swarm's clock minus this machine's, or up to one round trip
+// less: nothing is believed before its time because an engine was slow to tell it.
 func (e *Engine) clockOffset(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	before := time.Now()
 	info, err := e.api.Info(ctx)
 	if err != nil {
 		return 0, err
@@ -154,7 +154,7 @@ func (e *Engine) clockOffset(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, errors.New("the engine tells no time")
 	}
-	return theirs.Sub(before.Add(time.Since(before) / 2)), nil
+	return time.Until(theirs), nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {
