@@ -68,8 +68,8 @@ func openOn(ctx context.Context, server, where string, options []client.Opt, by 
 		err = fmt.Errorf("connecting to server %q: %w", server, err)
 		return nil, fault.Hint(err, "expected an address like unix:///var/run/docker.sock or ssh://user@host")
 	}
-	if by != nil {
-		transport.Proxy = nil // the roads lead to the engines themselves
+	if by != nil || strings.HasPrefix(where, "ssh://") {
+		transport.Proxy = nil // what is dialled is the engine itself
 	}
 	requests := install(transport)
 	requests.roads = by
@@ -151,7 +151,6 @@ func overSSH(where string) ([]client.Opt, string, error) {
 		return nil, "", fmt.Errorf("reading the server's address: %w", err)
 	}
 	return []client.Opt{
-		client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: helper.Dialer}}),
 		client.WithHost(helper.Host),
 		client.WithDialContext(helper.Dialer),
 	}, where, nil

@@ -111,8 +111,8 @@ func (r *rig) strangeImages(t *testing.T, home *engine.Node) {
 // with. One that stands would not do: swarm goes on with the login that it had.
 func (r *rig) noCredentials(t *testing.T, home *engine.Node) {
 	before := r.image("everywhere")
-	newcomer := strings.ReplaceAll(service("newcomer", "0s", "mode: global"), "APP", r.registry.Addr+"/app:3")
-	d := r.desired("1", strings.ReplaceAll(placed(), "DELAY: 0s", "DELAY: 10ms")+newcomer)
+	newcomer := strings.ReplaceAll(service("newcomer", "0s", "replicas: 1"), "APP", r.registry.Addr+"/app:3")
+	d := r.desired("1", placed()+newcomer)
 	o, err := r.deploy(t.Context(), r.connect(home.Host()), d, func(o *deployer.DeployOptions) { o.Credentials = nil })
 	r.ends(o, err, deployer.Failed, deployer.StatePrevious)
 	if !strings.Contains(o.Reason, "newcomer") || !strings.Contains(o.Reason, "No such image") {

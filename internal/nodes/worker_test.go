@@ -62,7 +62,7 @@ func TestWorkerDies(t *testing.T) {
 
 	t.Log("a failed deploy is put back beside the dead worker")
 	sick := strings.ReplaceAll(service("extra", "0s", "replicas: 1"), "DELAY: 0s", "MODE: exit1")
-	o, err := r.deploy(t.Context(), e, r.desired("3", onWorkers("0s")+sick))
+	o, err := r.deploy(t.Context(), e, r.desired("2", onWorkers("2s")+sick))
 	r.ends(o, err, deployer.Failed, deployer.StatePrevious)
 	r.runsOn("app", map[string]int{"worker2": 2})
 	r.isDone(3, deployer.Failed)
