@@ -50,6 +50,7 @@ func (r *rig) pulledByDigest(n *engine.Node) {
 }
 
 func (r *rig) everyNodeIsLookedAt(t *testing.T, home *engine.Node) {
+	defer r.within(t)()
 	observed, err := r.connect(home.Host(), r.others(home)...).Observe(t.Context(), r.desired("1", placed()))
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +67,7 @@ func (r *rig) everyNodeIsLookedAt(t *testing.T, home *engine.Node) {
 
 // nodesOutOfReach names one good node, one that is not there and one of another swarm.
 func (r *rig) nodesOutOfReach(t *testing.T, home *engine.Node) {
+	defer r.within(t)()
 	foreign := engine.StartT(t, engine.Options{Swarm: true})
 	nowhere := "unix://" + t.TempDir() + "/none"
 	e := r.connect(home.Host(), r.cluster.Node("worker2").Host(), nowhere, foreign.Host())
@@ -87,6 +89,7 @@ func (r *rig) nodesOutOfReach(t *testing.T, home *engine.Node) {
 
 // strangeImages holds what runs against an entry whose images are others.
 func (r *rig) strangeImages(t *testing.T, home *engine.Node) {
+	defer r.within(t)()
 	d := r.desired("1", placed())
 	for name, image := range d.Images {
 		image.Platforms = r.images[1].Platforms
@@ -110,8 +113,9 @@ func (r *rig) strangeImages(t *testing.T, home *engine.Node) {
 // noCredentials adds a service of an image that no node has, without a login to pull it
 // with. One that stands would not do: swarm goes on with the login that it had.
 func (r *rig) noCredentials(t *testing.T, home *engine.Node) {
+	defer r.within(t)()
 	before := r.image("everywhere")
-	newcomer := strings.ReplaceAll(service("newcomer", "0s", "replicas: 1"), "APP", r.registry.Addr+"/app:3")
+	newcomer := strings.ReplaceAll(service("newcomer", "0s", "replicas: 1"), "APP", r.registry.Addr+"/app:"+private)
 	d := r.desired("1", placed()+newcomer)
 	o, err := r.deploy(t.Context(), r.connect(home.Host()), d, func(o *deployer.DeployOptions) { o.Credentials = nil })
 	r.ends(o, err, deployer.Failed, deployer.StatePrevious)

@@ -55,6 +55,9 @@ var theLab lab
 
 const user, password = "me", "hunter2"
 
+// private is the tag of an image that nobody ever deploys with a login: no node has it.
+const private = "4"
+
 func useLab(t *testing.T) *lab {
 	t.Helper()
 	c := shared.Get(t)
@@ -81,7 +84,7 @@ func (l *lab) start(t *testing.T, c *engine.Cluster) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, tag := range []string{"1", "2", "3"} {
+	for _, tag := range []string{"1", "2", "3", private} {
 		image, err := l.push(binary, tag)
 		if err != nil {
 			return err
@@ -147,6 +150,13 @@ func newRig(t *testing.T, name string) *rig {
 	r.write("servers/"+server+"/"+r.domain+".env", "TYPE=test\nDOMAIN="+r.domain+"\n")
 	t.Cleanup(r.clean)
 	return r
+}
+
+// within makes a subtest the one that fails, until the returned function is called.
+func (r *rig) within(t *testing.T) func() {
+	outer := r.t
+	r.t = t
+	return func() { r.t = outer }
 }
 
 func (r *rig) write(path, text string) {
