@@ -48,7 +48,7 @@ func (o DNSOptions) resolver() *net.Resolver {
 // hostRule finds the Host and HostSNI matchers of a traefik rule, and hostName the
 // names in one: Host(`a.example`, `b.example`).
 var (
-	hostRule = regexp.MustCompile("\\bHost(?:SNI|Header)?\\(([^)]*)\\)")
+	hostRule = regexp.MustCompile(`\bHost(?:SNI|Header)?\(([^)]*)\)`)
 	hostName = regexp.MustCompile("[`\"']([^`\"']+)[`\"']")
 )
 

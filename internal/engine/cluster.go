@@ -73,8 +73,12 @@ func StartCluster(ctx context.Context, opts ClusterOptions) (*Cluster, error) {
 	if opts.Managers < 1 || opts.Managers+opts.Workers > 13 {
 		return nil, fmt.Errorf("starting a cluster of %d managers and %d workers: expected a manager, and at most 13 nodes", opts.Managers, opts.Workers)
 	}
+	var err error
+	if opts.Dockerd, err = chosenDockerd(opts.Dockerd); err != nil {
+		return nil, fmt.Errorf("starting a cluster: %w", err)
+	}
 	c := &Cluster{opts: opts}
-	err := c.bringUp(ctx)
+	err = c.bringUp(ctx)
 	if err == nil {
 		return c, nil
 	}
