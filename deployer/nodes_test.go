@@ -152,7 +152,7 @@ func TestRequestsThatMeetNoLeaderAreSentAgain(t *testing.T) {
 			transport := &http.Transport{}
 			e := &Engine{steady: install(transport)}
 			if test.patient {
-				defer e.bePatient(nil)()
+				defer e.bePatient(context.Background())()
 			}
 			req, err := http.NewRequestWithContext(t.Context(), test.method, srv.URL+test.path, strings.NewReader("body"))
 			if err != nil {
@@ -182,7 +182,7 @@ func TestPatienceEndsWithTheContext(t *testing.T) {
 	defer srv.Close()
 	transport := &http.Transport{}
 	e := &Engine{steady: install(transport)}
-	defer e.bePatient(nil)()
+	defer e.bePatient(context.Background())()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*retryAfter)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/services", nil)

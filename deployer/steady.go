@@ -45,7 +45,7 @@ func install(transport *http.Transport) *steadyTransport {
 }
 
 // bePatient makes the engine's requests patient until release is called, or until
-// abort, which may be nil, ends.
+// abort, nil for never, ends.
 func (e *Engine) bePatient(abort context.Context) (release func()) {
 	if e.steady == nil {
 		return func() {}

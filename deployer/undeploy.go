@@ -23,7 +23,7 @@ type Left struct {
 // there is an error.
 func (e *Engine) Undeploy(ctx context.Context, stack string, report func(Event)) (Left, error) {
 	var left Left
-	defer e.bePatient(nil)()
+	defer e.bePatient(context.Background())()
 	defer e.scout(ctx)()
 	lock, _, err := e.Lock(ctx, stack, "undeploy")
 	if err != nil {

@@ -89,9 +89,7 @@ func (c *appRollbackCmd) wantRecorded(ctx context.Context, s *streams, apps *app
 		return nil, err
 	}
 	w.recorded = to.Catalogue
-	for _, doubt := range apps.doubts(ctx, s, app, to) {
-		w.desired.Warnings = append(w.desired.Warnings, doubt)
-	}
+	w.desired.Warnings = append(w.desired.Warnings, apps.doubts(ctx, s, app, to)...)
 	return w, nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/client"
+	"github.com/containerd/errdefs"
 )
 
 // app is one stack of the soak, with an operator of its own.
@@ -83,7 +83,7 @@ func (a *app) settled(ctx context.Context) (*state, error) {
 		if err == nil && len(down) == 0 || time.Now().After(deadline) {
 			return s, nil
 		}
-		if err != nil && !client.IsErrNotFound(err) {
+		if err != nil && !errdefs.IsNotFound(err) {
 			return nil, err
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {

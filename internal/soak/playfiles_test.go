@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/containerd/errdefs"
 	dockerimage "github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/client"
 )
 
 // playRegistry lets the registry do harm while the image is pulled; before, the
@@ -59,7 +59,7 @@ func (a *app) forgetImages(ctx context.Context, v version) error {
 func (a *app) absent(ctx context.Context, v version) (bool, error) {
 	for _, s := range v.services {
 		_, err := a.api.ImageInspect(ctx, a.images[a.recipe+":"+s.tag].config)
-		if client.IsErrNotFound(err) {
+		if errdefs.IsNotFound(err) {
 			return true, nil
 		}
 		if err != nil {
