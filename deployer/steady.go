@@ -51,12 +51,12 @@ func (e *Engine) bePatient(abort context.Context) (release func()) {
 		return func() {}
 	}
 	e.steady.patient.Add(1)
-	release = sync.OnceFunc(func() { e.steady.patient.Add(-1) })
+	once := sync.OnceFunc(func() { e.steady.patient.Add(-1) })
 	if abort == nil {
-		return release
+		return once
 	}
-	stop := context.AfterFunc(abort, release)
-	return func() { stop(); release() }
+	stop := context.AfterFunc(abort, once)
+	return func() { stop(); once() }
 }
 
 func (s *steadyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
