@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,9 +92,12 @@ func (e *Engine) Lock(ctx context.Context, stack, reason string) (lock *Lock, ta
 	return nil, "", fault.New(fault.Unavailable, "locking stack %q: others keep taking the lock", stack)
 }
 
-// isNameTaken tells the engine's answer to a second object of one name: 409, in
-// Engine 20.10 as in 28.
-func isNameTaken(err error) bool { return errdefs.IsConflict(err) || errdefs.IsAlreadyExists(err) }
+// isNameTaken tells the engine's answer to a second object of one name: 409, and for
+// a network 403 with that text, in Engine 20.10 as in 28.
+func isNameTaken(err error) bool {
+	return errdefs.IsConflict(err) || errdefs.IsAlreadyExists(err) ||
+		errdefs.IsPermissionDenied(err) && strings.Contains(err.Error(), "already exists")
+}
 
 // clearStale removes the lock of a holder that is gone. A holder that lives is
 // an error that names it. Of two who see the same stale lock one removes it and

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"sync/atomic"
 
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
@@ -14,6 +15,33 @@ import (
 // whether what stands is what was sent. The stack's lock is held meanwhile, so it is
 // nobody else's; and what runs in the end is compared with the entry in any case.
 
+// resentKey marks a request that may be sent twice, for whoever has to know whether it was.
+type resentKey struct{}
+
+// noteResends is a context whose requests tell the flag when they are sent again.
+func noteResends(ctx context.Context) (context.Context, *atomic.Bool) {
+	if flag, ok := ctx.Value(resentKey{}).(*atomic.Bool); ok {
+		return ctx, flag
+	}
+	flag := new(atomic.Bool)
+	return context.WithValue(ctx, resentKey{}, flag), flag
+}
+
+// once makes an object under a name. When the request had to be sent again and the
+// name is taken then, made tells the ID of the one that stands, "" when that is
+// another's.
+func once(ctx context.Context, create func(context.Context) (string, error), made func(context.Context) string) (string, error) {
+	ctx, resent := noteResends(ctx)
+	id, err := create(ctx)
+	if err == nil || !resent.Load() || !isNameTaken(err) {
+		return id, err
+	}
+	if id := made(ctx); id != "" {
+		return id, nil
+	}
+	return "", err
+}
+
 // madeConfig is the ID of a config with that very content and those labels, "" for none.
 func (e *Engine) madeConfig(ctx context.Context, sent swarm.ConfigSpec) string {
 	made, _, err := e.api.ConfigInspectWithRaw(ctx, sent.Name)
@@ -21,6 +49,14 @@ func (e *Engine) madeConfig(ctx context.Context, sent swarm.ConfigSpec) string {
 		return ""
 	}
 	return made.ID
+}
+
+// createConfig makes a config and returns its ID.
+func (e *Engine) createConfig(ctx context.Context, spec swarm.ConfigSpec) (string, error) {
+	return once(ctx, func(ctx context.Context) (string, error) {
+		created, err := e.api.ConfigCreate(ctx, spec)
+		return created.ID, err
+	}, func(ctx context.Context) string { return e.madeConfig(ctx, spec) })
 }
 
 // madeNetwork is the ID of a network of that name that carries the stack's labels.

@@ -203,40 +203,47 @@ func TestPatienceEndsWithTheContext(t *testing.T) {
 // dies before it answers.
 func TestSecondWriteIsRecognised(t *testing.T) {
 	r := newRig(t, "twice")
+	ctx, resent := noteResends(t.Context())
+	resent.Store(true)
 	d := r.desired("1.0.0+1", compose("1"))
 	name := r.stack + "_app"
 	r.twice("record", func() (string, error) {
-		return r.createRecord(t.Context(), recordHistory, r.stack, "1_x", []byte("{}"), map[string]string{labelNumber: "1"})
+		return r.createRecord(ctx, recordHistory, r.stack, "1_x", []byte("{}"), map[string]string{labelNumber: "1"})
 	})
-	if _, err := r.createRecord(t.Context(), recordHistory, r.stack, "1_x", []byte("[]"), map[string]string{labelNumber: "1"}); !isNameTaken(err) {
+	if _, err := r.createRecord(ctx, recordHistory, r.stack, "1_x", []byte("[]"), map[string]string{labelNumber: "1"}); !isNameTaken(err) {
 		t.Errorf("another record under the name: %v", err)
 	}
 	w := newWriter(r.Engine, &Stack{Name: r.stack}, nil, nil)
 	for key, n := range d.Stack.Networks {
-		r.twice("network", func() (string, error) { err := w.createNetwork(t.Context(), n); return w.networks[key], err })
+		r.twice("network", func() (string, error) { err := w.createNetwork(ctx, n); return w.networks[key], err })
 	}
 	for key, c := range d.Stack.Configs {
-		r.twice("config", func() (string, error) { err := w.createConfig(t.Context(), c); return w.configs[key], err })
+		r.twice("config", func() (string, error) { err := w.createConfig(ctx, c); return w.configs[key], err })
 		c.Spec.Data = []byte("another's")
-		if err := w.createConfig(t.Context(), c); !isNameTaken(err) {
+		if err := w.createConfig(ctx, c); !isNameTaken(err) {
 			t.Errorf("another config under the name: %v", err)
 		}
 	}
 	spec := d.Stack.Services[name].Spec
-	r.twice("service", func() (string, error) { return w.createService(t.Context(), spec) })
+	r.twice("service", func() (string, error) { return w.createService(ctx, spec) })
 	other := copySpec(spec)
 	other.TaskTemplate.ContainerSpec.Env = append(other.TaskTemplate.ContainerSpec.Env, "MINE=no")
-	if _, err := w.createService(t.Context(), other); !isNameTaken(err) {
+	if _, err := w.createService(ctx, other); !isNameTaken(err) {
 		t.Errorf("another service under the name: %v", err)
 	}
-	standing, err := r.inspect(t.Context(), name)
+	standing, err := r.inspect(ctx, name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	known := Service{Spec: standing.Spec, ID: standing.ID, Version: standing.Version}
-	r.twice("update", func() (string, error) { return known.ID, w.updateService(t.Context(), known, other) })
+	r.twice("update", func() (string, error) { return known.ID, w.updateService(ctx, known, other) })
 	if now, _, _ := r.service("app"); !slices.Contains(now.TaskTemplate.ContainerSpec.Env, "MINE=no") {
 		t.Error("the update was not written")
+	}
+
+	resent.Store(false)
+	if _, err := r.createRecord(ctx, recordHistory, r.stack, "1_x", []byte("{}"), map[string]string{labelNumber: "1"}); !isNameTaken(err) {
+		t.Errorf("a record like one that another wrote: %v", err)
 	}
 }
 

@@ -79,13 +79,7 @@ func (e *Engine) createRecord(ctx context.Context, kind recordKind, stack, suffi
 	all := map[string]string{labelRecord: string(kind), labelStack: stack}
 	maps.Copy(all, labels)
 	spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: recordName(kind, stack, suffix), Labels: all}, Data: data}
-	created, err := e.api.ConfigCreate(ctx, spec)
-	if isNameTaken(err) {
-		if id := e.madeConfig(ctx, spec); id != "" {
-			return id, nil
-		}
-	}
-	return created.ID, err
+	return e.createConfig(ctx, spec)
 }
 
 // removeRecord removes by ID, never by name: a name may be a successor's by now.

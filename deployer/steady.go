@@ -76,6 +76,9 @@ func (s *steadyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if resp != nil {
 			_ = resp.Body.Close()
 		}
+		if flag, ok := req.Context().Value(resentKey{}).(*atomic.Bool); ok {
+			flag.Store(true)
+		}
 		if s.roads.leave() {
 			s.inner.CloseIdleConnections()
 		}

@@ -80,16 +80,14 @@ func (w *writer) createNetwork(ctx context.Context, n Network) error {
 		return err
 	}
 	defer cancel()
-	created, err := w.engine.api.NetworkCreate(ctx, n.Name, n.Options)
-	if isNameTaken(err) {
-		if created.ID = w.engine.madeNetwork(ctx, n); created.ID != "" {
-			err = nil
-		}
-	}
+	id, err := once(ctx, func(ctx context.Context) (string, error) {
+		created, err := w.engine.api.NetworkCreate(ctx, n.Name, n.Options)
+		return created.ID, err
+	}, func(ctx context.Context) string { return w.engine.madeNetwork(ctx, n) })
 	if err != nil {
 		return fmt.Errorf("creating network %q: %w", n.Name, err)
 	}
-	w.networks[n.Name] = created.ID
+	w.networks[n.Name] = id
 	return nil
 }
 
@@ -99,16 +97,11 @@ func (w *writer) createConfig(ctx context.Context, c Config) error {
 		return err
 	}
 	defer cancel()
-	created, err := w.engine.api.ConfigCreate(ctx, c.Spec)
-	if isNameTaken(err) {
-		if created.ID = w.engine.madeConfig(ctx, c.Spec); created.ID != "" {
-			err = nil
-		}
-	}
+	id, err := w.engine.createConfig(ctx, c.Spec)
 	if err != nil {
 		return fmt.Errorf("creating config %q: %w", c.Spec.Name, err)
 	}
-	w.configs[c.Spec.Name] = created.ID
+	w.configs[c.Spec.Name] = id
 	return nil
 }
 

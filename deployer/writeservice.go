@@ -36,16 +36,14 @@ func (w *writer) create(ctx context.Context, spec swarm.ServiceSpec, auth string
 	}
 	defer cancel()
 	w.touched[spec.Name], w.written[spec.Name] = true, spec
-	created, err := w.engine.api.ServiceCreate(ctx, spec, swarm.ServiceCreateOptions{EncodedRegistryAuth: auth})
-	if isNameTaken(err) {
-		if created.ID = w.engine.madeService(ctx, spec); created.ID != "" {
-			err = nil
-		}
-	}
+	id, err = once(ctx, func(ctx context.Context) (string, error) {
+		created, err := w.engine.api.ServiceCreate(ctx, spec, swarm.ServiceCreateOptions{EncodedRegistryAuth: auth})
+		return created.ID, err
+	}, func(ctx context.Context) string { return w.engine.madeService(ctx, spec) })
 	if err != nil {
 		return "", fmt.Errorf("creating service %q: %w", spec.Name, err)
 	}
-	return created.ID, nil
+	return id, nil
 }
 
 // updateService writes a wanted spec over the one that known was read with. When
