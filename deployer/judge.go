@@ -157,13 +157,24 @@ func judge(o Observation, want Expectation, now time.Time) Progress {
 // a node rejects will not be better for another service that comes up.
 func failing(last *swarm.Task, failures int) (Phase, string) {
 	phase, what := Failing, "its task failed %d times, the last one with: %s"
-	if last != nil && last.Status.State == swarm.TaskStateRejected {
+	if last != nil && last.Status.State == swarm.TaskStateRejected && !passes(last.Status.Err) {
 		phase = Broken
 		if strings.Contains(last.Status.Err, noSuchImage) {
 			what = "its image could not be pulled, in %d tries: %s; swarm says so too when the registry wants a login, or does not answer"
 		}
 	}
 	return phase, fmt.Sprintf(what, failures, taskError(last))
+}
+
+// passes tells a rejection of a node that was busy with its own networks: the next
+// task may well be taken. Seen in Engine 20.10 and 28.5 when many start at once.
+func passes(rejection string) bool {
+	for _, text := range []string{"Pool overlaps with other one", "unknown network", "network sandbox join failed", "device or resource busy"} {
+		if strings.Contains(rejection, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // noSuchImage is how an engine tells any pull that failed: it tries to run the
