@@ -102,3 +102,32 @@ func TestNetworkOfEveryNodePlansToNothing(t *testing.T) {
 	r.ends(r.deploy(r.desired("2.0.0+2", strings.Replace(text, "MODE: serve", "MODE: exit1", 1))), Failed, StatePrevious)
 	r.isBack(before)
 }
+
+func TestNetworkThatIsGoneIsNotCountedOn(t *testing.T) {
+	r := newRig(t, "copy")
+	d := r.desired("1.0.0+1", compose("1"))
+	r.converges(d)
+	_, id, _ := r.service("app")
+	if err := r.api.ServiceRemove(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	current, err := r.Current(t.Context(), r.stack, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := r.stack + "_internal"
+	gone := current.Networks[name].ID
+	for r.api.NetworkRemove(t.Context(), gone) != nil { // while a task is in it
+		if err := pause(t.Context(), lookAgain); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Its node may list it still, and a plan counts on it then.
+	r.converges(d)
+	if current, err = r.Current(t.Context(), r.stack, d.Stack); err != nil {
+		t.Fatal(err)
+	}
+	if n := current.Networks[name]; n.ID == "" || n.ID == gone {
+		t.Errorf("the network is %q; it was %s, and is gone", n.ID, gone)
+	}
+}

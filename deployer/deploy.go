@@ -148,6 +148,10 @@ func (d *deploy) prepareFrom(ctx context.Context, e *Engine, lock *Lock, shown *
 	}
 	d.writer = newWriter(e, d.before, lock, d.options.Credentials)
 	d.abort = d.options.Abort
+	d.own = func(name string) (Network, bool) {
+		n, own := d.desired.Stack.Networks[name]
+		return n, own && !n.External
+	}
 	return nil
 }
 
@@ -200,13 +204,21 @@ func (d *deploy) close(ctx context.Context, journalID string, outcome *Outcome) 
 	}
 }
 
-// endJournal removes the journal, unless the lock was taken away: whoever has it
-// now may count on that journal.
+// endJournal removes the journal. When the lock was taken away it is taken once
+// more for that: whoever has it by now may count on the journal, and where nobody
+// has it the journal would have the next deploy put back what stood long before.
 func (d *deploy) endJournal(ctx context.Context, id string) error {
 	if id == "" {
 		return nil
 	}
-	if err := d.lock.Check(ctx); err != nil {
+	err := d.lock.Check(ctx)
+	if errors.Is(err, errLockLost) {
+		var lock *Lock
+		if lock, _, err = d.engine.Lock(ctx, d.stack, "the end of a deploy"); err == nil {
+			defer func() { _ = lock.Release(ctx) }()
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return d.engine.removeRecord(ctx, id)
@@ -244,6 +256,10 @@ func (d *deploy) restore(ctx context.Context, outcome *Outcome) {
 	// A short patience is for what is new. What is given up here stays broken, and
 	// who cannot wait has Hurry.
 	limits := Limits{Converge: max(d.limits.Converge, DefaultConverge), Pull: max(d.limits.Pull, DefaultPull)}
+	d.own = func(name string) (Network, bool) {
+		options, own := d.journal.NetworkOptions[name]
+		return Network{Name: name, Options: options}, own
+	}
 	b := &backer{
 		writer: d.writer, journal: d.journal, whole: d.resumed,
 		hurry: d.options.Hurry, limits: limits, report: d.options.Report, started: d.started,

@@ -132,29 +132,47 @@ func TestLockThatBeatsIsBelievedAndAStaleOneIsNot(t *testing.T) {
 func TestLostLockStopsWriting(t *testing.T) {
 	r := newRig(t, "lost")
 	r.converges(r.desired("1.0.0+1", compose("1")))
-	asked := func(string) (string, error) {
-		locks, err := r.records(t.Context(), recordLock, r.stack)
-		if err != nil || len(locks) > 1 {
-			return "", errors.New("no lock to take")
-		}
-		for _, lock := range locks {
-			err = r.removeRecord(t.Context(), lock.ID)
-		}
-		return "", err
-	}
 	before := r.standing()
-	o := r.deploy(r.desired("2.0.0+2", compose("2")), func(o *DeployOptions) { o.Credentials = asked })
-	r.ends(o, Failed, StatePrevious) // the first write was refused
-	if !strings.Contains(o.Reason, errLockLost.Error()) {
-		t.Errorf("reason %q", o.Reason)
+	lose := func(then func() error) Outcome {
+		return r.deploy(r.desired("2.0.0+2", compose("2")), func(o *DeployOptions) {
+			o.Credentials = func(string) (string, error) {
+				locks, err := r.records(t.Context(), recordLock, r.stack)
+				if err != nil || len(locks) != 1 {
+					return "", errors.New("no lock to take")
+				}
+				if err := r.removeRecord(t.Context(), locks[0].ID); err != nil {
+					return "", err
+				}
+				return "", then()
+			}
+		})
 	}
-	if after := r.standing(); after != before {
-		t.Errorf("the stack changed; before:\n%s\nafter:\n%s", before, after)
+	lost := func(o Outcome) {
+		t.Helper()
+		r.ends(o, Failed, StatePrevious) // the first write was refused
+		if !strings.Contains(o.Reason, errLockLost.Error()) {
+			t.Errorf("reason %q", o.Reason)
+		}
+		if after := r.standing(); after != before {
+			t.Errorf("the stack changed; before:\n%s\nafter:\n%s", before, after)
+		}
 	}
 
-	t.Log("whoever has the lock now may count on the journal")
+	t.Log("nobody has it: the journal goes, too")
+	lost(lose(func() error { return nil }))
+	r.isBack(before)
+
+	t.Log("another has it, and may count on the journal")
+	var others *Lock
+	lost(lose(func() (err error) {
+		others, _, err = r.Lock(t.Context(), r.stack, "something else")
+		return err
+	}))
 	if _, id, err := r.readJournal(t.Context(), r.stack); err != nil || id == "" {
 		t.Errorf("the journal is gone (%v), and the lock was another's", err)
+	}
+	if err := others.Release(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	r.converges(r.desired("1.0.0+1", compose("1")))
 	r.isBack(before)

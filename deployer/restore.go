@@ -62,8 +62,7 @@ func (b *backer) restoreConfig(ctx context.Context, name string, current *Stack)
 	return b.createConfig(ctx, Config{Spec: kept})
 }
 
-// restoreNetwork asks the swarm itself: a node lists a network for a moment after
-// the swarm has forgotten it.
+// restoreNetwork makes a network again that neither the swarm nor this node has.
 func (b *backer) restoreNetwork(ctx context.Context, name string) error {
 	for _, id := range b.journal.networkIDs(name, b.networks[name]) {
 		stands, err := b.engine.swarmHasNetwork(ctx, id)

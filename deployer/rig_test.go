@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -66,8 +67,9 @@ func (r *rig) inventory(ctx context.Context) []string {
 		r.t.Error(err)
 	}
 	var ours []string
+	named := regexp.MustCompile(`(^|[^a-z0-9])` + regexp.QuoteMeta(r.stack) + `([^a-z0-9]|$)`)
 	for _, line := range lines {
-		if strings.Contains(line, r.stack) {
+		if named.MatchString(line) {
 			ours = append(ours, line)
 		}
 	}

@@ -49,9 +49,11 @@ func (b *backer) writeBack(ctx context.Context, under policy) (map[string]Expect
 			continue
 		}
 		standing, stands := current.Services[name]
-		spec := b.back(name)
-		b.tellForeign(standing, spec, current)
-		id, want, err := b.writeOne(ctx, standing, stands, spec, under)
+		b.tellForeign(standing, b.back(name), current)
+		id, want, err := b.writeOne(ctx, standing, stands, b.back(name), under)
+		for err != nil && b.remakeNetwork(ctx, err) {
+			id, want, err = b.writeOne(ctx, standing, stands, b.back(name), under)
+		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("putting back: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -21,6 +22,8 @@ type writer struct {
 	credentials Credentials
 	// abort, when it ends, gives up writes that are under way; nil never does.
 	abort context.Context
+	// own tells how to make one of the stack's own networks; nil knows none.
+	own func(network string) (Network, bool)
 	// networks, configs and secrets give the ID of a name on this swarm.
 	networks, configs, secrets map[string]string
 	// wrote says that a write was tried: until then nothing was changed.
@@ -89,6 +92,36 @@ func (w *writer) createNetwork(ctx context.Context, n Network) error {
 	}
 	w.networks[n.Name] = id
 	return nil
+}
+
+// goneNetwork is the swarm's answer to a spec that names a network which it does not have.
+var goneNetwork = regexp.MustCompile(`network (\S+) not found`)
+
+// remakeNetwork makes a network again when err, of a service's write, says that the
+// swarm does not have it. A node lists its copy of a network for some seconds after it
+// was removed, as by a deploy that was killed then, and the engine shows it as if it
+// were there: only a write tells. While there is a copy the name is taken.
+func (w *writer) remakeNetwork(ctx context.Context, err error) bool {
+	gone := goneNetwork.FindStringSubmatch(err.Error())
+	if gone == nil || w.own == nil {
+		return false
+	}
+	for _, name := range sortedKeys(w.networks) {
+		n, own := w.own(name)
+		if w.networks[name] != gone[1] || !own {
+			continue
+		}
+		for deadline := time.Now().Add(requestTimeout); ; {
+			err := w.createNetwork(ctx, n)
+			if err == nil {
+				return true
+			}
+			if !isNameTaken(err) || time.Now().After(deadline) || pause(ctx, lookAgain) != nil {
+				return false
+			}
+		}
+	}
+	return false
 }
 
 func (w *writer) createConfig(ctx context.Context, c Config) error {

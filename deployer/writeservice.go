@@ -21,11 +21,16 @@ type Credentials func(reference string) (string, error)
 
 // createService makes a service from a wanted spec.
 func (w *writer) createService(ctx context.Context, spec swarm.ServiceSpec) (id string, err error) {
-	stored, auth, err := w.prepare(spec)
-	if err != nil {
-		return "", err
+	for {
+		stored, auth, err := w.prepare(spec)
+		if err != nil {
+			return "", err
+		}
+		id, err := w.create(ctx, stored, auth)
+		if err == nil || !w.remakeNetwork(ctx, err) {
+			return id, err
+		}
 	}
-	return w.create(ctx, stored, auth)
 }
 
 // create makes a service from a spec that holds this swarm's IDs.
@@ -51,17 +56,22 @@ func (w *writer) create(ctx context.Context, spec swarm.ServiceSpec, auth string
 // write is tried again on the fresh version; when someone else changed the spec
 // it is refused.
 func (w *writer) updateService(ctx context.Context, known Service, spec swarm.ServiceSpec) error {
-	stored, auth, err := w.prepare(spec)
-	if err != nil {
-		return err
-	}
-	return w.overwrite(ctx, known, stored, auth, func(fresh swarm.ServiceSpec) error {
-		if sameSpec(fresh, known.Spec) {
-			return nil
+	for {
+		stored, auth, err := w.prepare(spec)
+		if err != nil {
+			return err
 		}
-		err := fault.New(fault.Unavailable, "service %q was changed by someone else meanwhile", spec.Name)
-		return fault.Hint(err, "run the deploy again, to see a plan of what stands now")
-	})
+		err = w.overwrite(ctx, known, stored, auth, func(fresh swarm.ServiceSpec) error {
+			if sameSpec(fresh, known.Spec) {
+				return nil
+			}
+			err := fault.New(fault.Unavailable, "service %q was changed by someone else meanwhile", spec.Name)
+			return fault.Hint(err, "run the deploy again, to see a plan of what stands now")
+		})
+		if err == nil || !w.remakeNetwork(ctx, err) {
+			return err
+		}
+	}
 }
 
 // outOfSequenceTries is how often a write is tried that swarm itself outran.
