@@ -105,7 +105,7 @@ func (c *appUpgradeCmd) autoOne(ctx context.Context, s *streams, signals *signal
 			return err
 		}
 		options := c.options(signals, deployer.OpUpgrade)
-		options.Catalogue, options.Report, options.OnFailure = w.mark(), s.eventLine, deployer.PutBack
+		options.Catalogue, options.Report, options.OnFailure = w.mark(), s.eventLines(), deployer.PutBack
 		outcome, err := s.finish(ctx, engine, app, w.desired, plan, options, w.record)
 		if err != nil {
 			return err

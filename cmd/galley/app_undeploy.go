@@ -50,10 +50,9 @@ func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps
 		return err
 	}
 	answer := undeployed{EnvFile: app.Path}
-	show := func(e deployer.Event) {
-		if !s.json {
-			s.eventLine(e)
-		}
+	show := func(deployer.Event) {}
+	if !s.json {
+		show = s.eventLines()
 	}
 	if c.Purge {
 		answer.Left, answer.Purged, err = engine.UndeployAndPurge(ctx, app.Stack, others, show)
