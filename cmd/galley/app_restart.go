@@ -43,11 +43,7 @@ The exit codes are those of galley app deploy.`
 
 // Run restarts what stands.
 func (c *appRestartCmd) Run(ctx context.Context, s *streams, signals *signals, grammar *cli, apps *appCmd) error {
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}
