@@ -56,7 +56,7 @@ func (c *volumeLsCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 		}
 		rows = append(rows, row)
 	}
-	header := []string{"VOLUME", "DRIVER", "NODE", "USED BY", ""}
+	header := []string{"VOLUME", "DRIVER", "NODE", "USED BY", "NOTE"}
 	if c.Size {
 		header = append(header, "SIZE")
 	}
