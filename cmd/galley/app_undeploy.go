@@ -36,11 +36,7 @@ type undeployed struct {
 
 // Run takes the stack off its server, and purges what it leaves when asked.
 func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps *appCmd) error {
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}
