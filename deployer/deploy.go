@@ -240,7 +240,7 @@ func (d *deploy) restore(ctx context.Context, outcome *Outcome) {
 		outcome.State = StateMixed
 		return
 	}
-	d.say("put back", "%s: %s; putting the stack back", outcome.Verdict, outcome.Reason)
+	d.say("put back", "%s; putting the stack back", outcome.Why())
 	// A short patience is for what is new. What is given up here stays broken, and
 	// who cannot wait has Hurry.
 	limits := Limits{Converge: max(d.limits.Converge, DefaultConverge), Pull: max(d.limits.Pull, DefaultPull)}

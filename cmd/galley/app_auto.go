@@ -112,7 +112,7 @@ func (c *appUpgradeCmd) autoOne(ctx context.Context, s *streams, signals *signal
 		}
 		result.Result = autoUpgraded
 		if kind, good := outcome.Kind(); !good {
-			return fault.New(kind, "%s: %s; the stack is %s", outcome.Verdict, outcome.Reason, outcome.State)
+			return fault.New(kind, "%s; the stack is %s", outcome.Why(), outcome.State)
 		}
 		return nil
 	}()
