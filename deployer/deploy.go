@@ -236,7 +236,7 @@ func (d *deploy) restore(ctx context.Context, outcome *Outcome) {
 		return
 	}
 	if d.options.OnFailure == Leave {
-		d.say("put back", "%s: %s; the stack is left as it is", outcome.Verdict, outcome.Reason)
+		d.say("put back", "%s; the stack is left as it is", outcome.Why())
 		outcome.State = StateMixed
 		return
 	}
