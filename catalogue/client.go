@@ -193,7 +193,7 @@ func (c *Client) unknownRecipe(ctx context.Context, name string) error {
 	if like := fault.Near(name, names); len(like) > 0 {
 		return fault.Hint(unknown, "did you mean %s?", strings.Join(like, ", "))
 	}
-	return fault.Hint(unknown, "galley catalogue search lists its %d recipes", len(names))
+	return fault.Hint(unknown, "galley catalogue search lists what it has")
 }
 
 // Entry reads one version of a recipe, the newest that is not withdrawn when

@@ -175,7 +175,7 @@ func (d *deploy) run(ctx context.Context, journalID string) (Outcome, error) {
 		d.restore(after, &outcome)
 	}
 	outcome.Duration = time.Since(d.started)
-	outcome.Warnings = append(d.warned, outcome.Warnings...)
+	outcome.Warnings = append(append([]string{}, d.warned...), outcome.Warnings...) // never null in JSON
 	d.sayMoved()
 	outcome.hide(&d.desired.mask)
 	if err := d.engine.remember(after, d.stack, d.record(outcome)); err != nil {
@@ -248,11 +248,11 @@ func (d *deploy) restore(ctx context.Context, outcome *Outcome) {
 		return
 	}
 	if d.options.OnFailure == Leave {
-		d.say("put back", "%s: %s; the stack is left as it is", outcome.Verdict, outcome.Reason)
+		d.say("put back", "%s; the stack is left as it is", outcome.Why())
 		outcome.State = StateMixed
 		return
 	}
-	d.say("put back", "%s: %s; putting the stack back", outcome.Verdict, outcome.Reason)
+	d.say("put back", "%s; putting the stack back", outcome.Why())
 	// A short patience is for what is new. What is given up here stays broken, and
 	// who cannot wait has Hurry.
 	limits := Limits{Converge: max(d.limits.Converge, DefaultConverge), Pull: max(d.limits.Pull, DefaultPull)}

@@ -117,6 +117,7 @@ func (v *viewer) nameNodes(ctx context.Context, progress map[string]Progress) {
 			p.Nodes[i] = v.nodeName(ctx, id)
 		}
 		slices.Sort(p.Nodes)
+		p.Nodes = slices.Compact(p.Nodes) // one that prepares several tasks is named once
 		progress[name] = p
 	}
 }

@@ -2,16 +2,12 @@ package deployer
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/galley-coop/galley/catalogue"
 	"github.com/galley-coop/galley/internal/localregistry"
@@ -42,16 +38,7 @@ func (l *lab) pushShell() (catalogue.Image, error) {
 	if err != nil {
 		return catalogue.Image{}, err
 	}
-	index, err := localregistry.Index(map[string]v1.Image{platform: img})
-	if err != nil {
-		return catalogue.Image{}, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := l.registry.Push(ctx, "shell:1", index); err != nil {
-		return catalogue.Image{}, err
-	}
-	return l.resolve(ctx, "shell:1")
+	return l.pushIndex("shell:1", platform, img)
 }
 
 // shellCompose is a stack to reach into: app has a shell, a volume, a config, a

@@ -157,16 +157,21 @@ func (l *lab) push(repo, tag, seed string) (catalogue.Image, error) {
 	if err != nil {
 		return catalogue.Image{}, err
 	}
+	return l.pushIndex(repo+":"+tag, platform, img)
+}
+
+// pushIndex puts an image under a reference, in an index, and resolves it.
+func (l *lab) pushIndex(reference, platform string, img v1.Image) (catalogue.Image, error) {
 	index, err := localregistry.Index(map[string]v1.Image{platform: img})
 	if err != nil {
 		return catalogue.Image{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := l.registry.Push(ctx, repo+":"+tag, index); err != nil {
+	if err := l.registry.Push(ctx, reference, index); err != nil {
 		return catalogue.Image{}, err
 	}
-	return l.resolve(ctx, repo+":"+tag)
+	return l.resolve(ctx, reference)
 }
 
 func (l *lab) resolve(ctx context.Context, repoTag string) (catalogue.Image, error) {

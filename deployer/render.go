@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -32,11 +33,7 @@ var signs = map[Action]string{Create: "+", Update: "~", Remove: "-", Keep: "="}
 // could steer a terminal.
 func (p *Plan) Render(w io.Writer, options RenderOptions) error {
 	var out strings.Builder
-	from := p.From
-	if from == "" {
-		from = "not deployed"
-	}
-	fmt.Fprintf(&out, "%s: %s %s → %s\n", printable(p.Stack), printable(p.Recipe), printable(from), printable(p.To))
+	fmt.Fprintf(&out, "%s: %s %s\n", printable(p.Stack), printable(p.Recipe), p.versions())
 	width := 0
 	for _, c := range p.Changes {
 		width = max(width, utf8.RuneCountInString(c.Name))
@@ -58,6 +55,14 @@ func (p *Plan) Render(w io.Writer, options RenderOptions) error {
 	return err
 }
 
+// versions are the one that runs and the one that is wanted, or both in one.
+func (p *Plan) versions() string {
+	if p.From == p.To {
+		return printable(p.To)
+	}
+	return printable(cmp.Or(p.From, "not deployed")) + " → " + printable(p.To)
+}
+
 func (p *Plan) summary() string {
 	if p.Empty() {
 		return "nothing to change\n"
@@ -68,8 +73,15 @@ func (p *Plan) summary() string {
 			restarts++
 		}
 	}
-	return fmt.Sprintf("%d to create, %d to change (%d services restart), %d to remove, %d unchanged\n",
-		counts[Create], counts[Update], restarts, counts[Remove], counts[Keep])
+	restarting := ""
+	switch {
+	case restarts == 1:
+		restarting = " (1 service restarts)"
+	case restarts > 1:
+		restarting = fmt.Sprintf(" (%d services restart)", restarts)
+	}
+	return fmt.Sprintf("%d to create, %d to change%s, %d to remove, %d unchanged\n",
+		counts[Create], counts[Update], restarting, counts[Remove], counts[Keep])
 }
 
 // note says what a change means for a running service.
@@ -111,7 +123,7 @@ func (c Change) render(out *strings.Builder, width int, options RenderOptions) {
 			fmt.Fprintf(out, "      %-*s  %s\n", pathWidth, name, shownValue(f.Path, f.New))
 			continue
 		}
-		before, after := shownValue(f.Path, f.Old), shownValue(f.Path, f.New)
+		before, after := shownPair(f)
 		if before == after { // masked, or cut before the difference
 			after = "(another value)"
 		}
@@ -152,6 +164,30 @@ func shownValue(path, value string) string {
 		return string(runes[:maxShown-1]) + "…"
 	}
 	return value
+}
+
+// shownPair is a field before and after. Of two images of one repository only what
+// differs is shown, the tag and the digest.
+func shownPair(f Field) (before, after string) {
+	before, after = shownValue(f.Path, f.Old), shownValue(f.Path, f.New)
+	if f.Path != imagePath {
+		return before, after
+	}
+	nameBefore, restBefore := splitImage(before)
+	nameAfter, restAfter := splitImage(after)
+	if nameBefore != nameAfter || restBefore == "" || restAfter == "" {
+		return before, after
+	}
+	return restBefore, restAfter
+}
+
+// splitImage parts an image's repository from its tag and digest.
+func splitImage(image string) (repository, rest string) {
+	end := strings.LastIndexByte(image, '/') + 1 // a registry's port is no tag
+	if i := strings.IndexAny(image[end:], ":@"); i >= 0 {
+		return image[:end+i], strings.TrimPrefix(image[end+i:], ":")
+	}
+	return image, ""
 }
 
 // ShortImage cuts a pinned image's digest to the twelve digits that people compare.

@@ -1,7 +1,9 @@
 package deployer
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -166,6 +168,9 @@ func (r *rig) ends(o Outcome, verdict Verdict, state StateAfter) {
 	r.t.Helper()
 	if o.Verdict != verdict || o.State != state {
 		r.t.Fatalf("%s, state %s (%s); want %s, state %s\n%s", o.Verdict, o.State, o.Reason, verdict, state, strings.Join(r.events, "\n"))
+	}
+	if document, err := json.Marshal(o); err != nil || bytes.Contains(document, []byte("null")) {
+		r.t.Errorf("the outcome is %s (%v); expected no null in it", document, err)
 	}
 }
 

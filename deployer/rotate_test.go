@@ -118,6 +118,9 @@ func TestRotate(t *testing.T) {
 	if !slices.Equal(rotated.Retired, []string{r.stack + "_key_v1"}) || len(rotated.Kept) != 0 {
 		t.Errorf("rotated %+v", rotated)
 	}
+	if len(o.UnusedSecrets) != 0 {
+		t.Errorf("%q are said to be left", o.UnusedSecrets)
+	}
 	if record := r.lastRecord(); record.Operation != OpRotate || record.Verdict != Converged {
 		t.Errorf("the record says %+v", record)
 	}

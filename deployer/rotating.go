@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -56,6 +57,7 @@ func (e *Engine) Rotate(ctx context.Context, r *Rotation, values map[string][]by
 	if outcome.Verdict == Converged && outcome.State == StateNew {
 		say(saidRuns)
 		e.retire(context.WithoutCancel(ctx), r, &rotated)
+		outcome.UnusedSecrets = slices.DeleteFunc(outcome.UnusedSecrets, func(name string) bool { return slices.Contains(rotated.Retired, name) })
 		return outcome, rotated, nil
 	}
 	if outcome.State == StatePrevious {

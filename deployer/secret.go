@@ -100,5 +100,5 @@ func (e *Engine) RemoveSecret(ctx context.Context, state SecretState) error {
 // SecretExists is the error for a secret that is there already: swarm changes none.
 func SecretExists(name string) error {
 	err := fault.New(fault.Unavailable, "secret %q exists already, and keeps its value", name)
-	return fault.Hint(err, "for a new value, raise its SECRET_…_VERSION in the app's env file")
+	return fault.Hint(err, "galley app secret rotate gives it a new value, as its next version")
 }

@@ -1,6 +1,8 @@
 package deployer
 
 import (
+	"cmp"
+	"strings"
 	"time"
 
 	"github.com/galley-coop/galley/internal/fault"
@@ -69,6 +71,14 @@ type Failure struct {
 	ExitCode int      `json:"exit_code"` // of the container, -1 unknown
 	Health   string   `json:"health"`    // output of the last health check
 	Logs     []string `json:"logs"`      // last lines
+}
+
+// Why is the verdict and its reason in one line, without saying the verdict twice.
+func (o Outcome) Why() string {
+	if o.Reason == "" || strings.HasPrefix(o.Reason, string(o.Verdict)) {
+		return cmp.Or(o.Reason, string(o.Verdict))
+	}
+	return string(o.Verdict) + ": " + o.Reason
 }
 
 // Kind is the exit code that follows from verdict and state.

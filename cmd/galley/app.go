@@ -44,12 +44,12 @@ type appMakeCmds struct {
 type appDeployCmds struct {
 	Plan     appPlanCmd     `cmd:"" help:"Show what a deploy would change. Exits with 1 when something would."`
 	Deploy   appDeployCmd   `cmd:"" help:"Deploy a version from the verified catalogue."`
-	Unlock   appUnlockCmd   `cmd:"" help:"Take away the lock of a deploy that is gone."`
 	Upgrade  appUpgradeCmd  `cmd:"" help:"Go to a newer version; --auto does it for a timer."`
 	Rollback appRollbackCmd `cmd:"" help:"Go back to a version that ran before."`
-	Undeploy appUndeployCmd `cmd:"" help:"Take an app off its server; volumes and secrets stay."`
 	Restart  appRestartCmd  `cmd:"" help:"Restart an app's services."`
 	Scale    appScaleCmd    `cmd:"" help:"Set how many replicas services have."`
+	Undeploy appUndeployCmd `cmd:"" help:"Take an app off its server; volumes and secrets stay."`
+	Unlock   appUnlockCmd   `cmd:"" help:"Take away the lock of a deploy that is gone."`
 }
 
 // appLookCmds change nothing.
@@ -284,6 +284,16 @@ func (a *appCmd) connect(ctx context.Context, s *streams, server string) (*deplo
 		s.notef("galley: warning: %s\n", oneLine(warning))
 	}
 	return engine, nil
+}
+
+// reach finds an app and opens its server, for what needs no catalogue.
+func (a *appCmd) reach(ctx context.Context, s *streams, one oneApp) (deployer.App, *deployer.Engine, error) {
+	app, err := a.find(one)
+	if err != nil {
+		return app, nil, err
+	}
+	engine, err := a.connect(ctx, s, app.Server)
+	return app, engine, err
 }
 
 // connect opens the app's server and refuses a catalogue that is older than one

@@ -105,14 +105,14 @@ func (c *appUpgradeCmd) autoOne(ctx context.Context, s *streams, signals *signal
 			return err
 		}
 		options := c.options(signals, deployer.OpUpgrade)
-		options.Catalogue, options.Report, options.OnFailure = w.mark(), s.eventLine, deployer.PutBack
+		options.Catalogue, options.Report, options.OnFailure = w.mark(), s.eventLines(), deployer.PutBack
 		outcome, err := s.finish(ctx, engine, app, w.desired, plan, options, w.record)
 		if err != nil {
 			return err
 		}
 		result.Result = autoUpgraded
 		if kind, good := outcome.Kind(); !good {
-			return fault.New(kind, "%s: %s; the stack is %s", outcome.Verdict, outcome.Reason, outcome.State)
+			return fault.New(kind, "%s; the stack is %s", outcome.Why(), outcome.State)
 		}
 		return nil
 	}()

@@ -31,11 +31,7 @@ variables, STACK_NAME, DOMAIN, APP_NAME, SERVICE and TARGET. The exit code is th
 
 // Run calls one function, or lists them.
 func (c *appCmdCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}

@@ -45,11 +45,7 @@ func (c *appCpCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	if in {
 		service = to
 	}
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}

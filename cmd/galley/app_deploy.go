@@ -272,7 +272,7 @@ func (s *streams) printOutcome(app deployer.App, desired *deployer.Desired, o de
 			s.notef("  | %s\n", oneLine(line))
 		}
 	}
-	err := fault.New(kind, "%s: %s: %s", app.Domain, o.Verdict, o.Reason)
+	err := fault.New(kind, "%s: %s", app.Domain, o.Why())
 	if o.State == deployer.StatePrevious {
 		return fault.Hint(err, "the stack is back where it was; volumes keep what the new version wrote")
 	}

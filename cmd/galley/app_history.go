@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/galley-coop/galley/deployer"
@@ -31,11 +32,7 @@ func (c *appHistoryCmd) Run(ctx context.Context, s *streams, apps *appCmd) error
 	if c.Last < 1 {
 		return fault.New(fault.Usage, "-n is %d; expected 1 or more", c.Last)
 	}
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}
@@ -60,7 +57,7 @@ func (s *streams) printHistory(records []deployer.Record) error {
 	for _, r := range records {
 		rows = append(rows, []string{
 			strconv.Itoa(r.Number), r.When.Local().Format("2006-01-02 15:04:05"), r.By, string(cmp.Or(r.Operation, deployer.OpDeploy)),
-			change(r), verdictOf(r), cmp.Or(r.Plan, "-"), r.Duration.Round(100 * time.Millisecond).String(), why(r),
+			change(r), verdictOf(r), changesOf(r), r.Duration.Round(100 * time.Millisecond).String(), why(r),
 		})
 	}
 	return s.table([]string{"NO", "WHEN", "BY", "OPERATION", "VERSION", "ENDED", "CHANGES", "TOOK", "WHY"}, rows)
@@ -75,6 +72,18 @@ func change(r deployer.Record) string {
 		return "-"
 	}
 	return cmp.Or(r.From, "(none)") + " → " + r.To
+}
+
+// changesOf is what a record's plan changed: neither what it did not nor what it kept.
+func changesOf(r deployer.Record) string {
+	var parts []string
+	for part := range strings.SplitSeq(r.Plan, ", ") {
+		part = strings.TrimSuffix(part, " (0 services restart)")
+		if part != "" && !strings.HasPrefix(part, "0 ") && !strings.HasSuffix(part, " unchanged") {
+			parts = append(parts, part)
+		}
+	}
+	return cmp.Or(strings.Join(parts, ", "), "-")
 }
 
 // verdictOf is the verdict, with the state of the stack where it does not follow.

@@ -43,11 +43,7 @@ func (c *appLogsCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	if err := since(c.Since, &options); err != nil {
 		return err
 	}
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/galley-coop/galley/deployer"
+	"github.com/galley-coop/galley/internal/fault"
 )
 
 // watchFlags bound the watch of what a command changes.
@@ -12,6 +13,18 @@ type watchFlags struct {
 	Timeout     time.Duration `help:"How long services may take to converge, pulling aside (default: the recipe's, else 5m)." placeholder:"5m"`
 	PullTimeout time.Duration `help:"How long pulling images may take (default 10m)." placeholder:"10m"`
 	OnFailure   string        `enum:"put-back,leave" default:"put-back" help:"What becomes of a stack whose deploy failed: put-back restores what stood before, and removes a first deploy; leave keeps what was written, to be looked at."`
+}
+
+// Validate refuses limits that are none; kong calls it.
+func (f watchFlags) Validate() error {
+	const text = "%s is %s; expected a time like 5m"
+	switch {
+	case f.Timeout < 0:
+		return fault.New(fault.Usage, text, "--timeout", f.Timeout)
+	case f.PullTimeout < 0:
+		return fault.New(fault.Usage, text, "--pull-timeout", f.PullTimeout)
+	}
+	return nil
 }
 
 // options are a deploy's, for an operation on what stands.
@@ -43,11 +56,7 @@ The exit codes are those of galley app deploy.`
 
 // Run restarts what stands.
 func (c *appRestartCmd) Run(ctx context.Context, s *streams, signals *signals, grammar *cli, apps *appCmd) error {
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}

@@ -33,11 +33,7 @@ version that is left is irreversible.`
 
 // Run goes back.
 func (c *appRollbackCmd) Run(ctx context.Context, s *streams, signals *signals, grammar *cli, apps *appCmd) error {
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}

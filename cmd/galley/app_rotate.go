@@ -96,7 +96,12 @@ func (c *secretRotateCmd) Run(ctx context.Context, s *streams, signals *signals,
 	}
 	options := c.options(signals, deployer.OpRotate)
 	options.Catalogue = w.mark()
+	shown := func() {}
+	if !s.json { // whose answer is one document
+		options.Report, shown = s.watchDeploy()
+	}
 	outcome, rotated, err := engine.Rotate(ctx, rotation, values, raised, plan, options)
+	shown()
 	if err != nil {
 		return err
 	}

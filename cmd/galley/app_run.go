@@ -54,11 +54,7 @@ func (c *appRunCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 			return fault.New(fault.Usage, "%q sets no variable; expected NAME=VALUE", name)
 		}
 	}
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}

@@ -37,11 +37,7 @@ func (c *appScaleCmd) Run(ctx context.Context, s *streams, signals *signals, gra
 		}
 		scales = append(scales, scale)
 	}
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}

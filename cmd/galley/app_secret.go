@@ -129,7 +129,11 @@ func (c *secretGenerateCmd) Run(ctx context.Context, s *streams, apps *appCmd) e
 		s.printf("%s needs no secrets\n", w.app.Domain)
 		return nil
 	}
-	return s.table([]string{"SECRET", "NAME", "STATE", ""}, rows)
+	header := []string{"SECRET", "NAME", "STATE", ""}
+	if c.Show {
+		header[3] = "VALUE"
+	}
+	return s.table(header, rows)
 }
 
 type secretInsertCmd struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/galley-coop/galley/catalogue"
 	"github.com/galley-coop/galley/deployer"
 	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/recipe"
 )
 
 // askWithin is how long one of several servers may take to answer.
@@ -141,15 +142,15 @@ func (h *shelf) expiries() map[string]time.Time {
 }
 
 // upgrade is the newest version that the app could go to, "" without one.
-func (h *shelf) upgrade(ctx context.Context, client *catalogue.Client, recipe, version string) (string, error) {
-	key := client.Info().Location + " " + recipe + " " + version
+func (h *shelf) upgrade(ctx context.Context, client *catalogue.Client, name, version string) (string, error) {
+	key := client.Info().Location + " " + name + " " + version
 	h.mu.Lock()
 	found, known := h.newer[key]
 	h.mu.Unlock()
 	if known {
 		return found, nil
 	}
-	found, err := client.Newer(ctx, recipe, version)
+	found, err := newest(ctx, client, name, version)
 	if err != nil {
 		return "", err
 	}
@@ -157,6 +158,22 @@ func (h *shelf) upgrade(ctx context.Context, client *catalogue.Client, recipe, v
 	defer h.mu.Unlock()
 	h.newer[key] = found
 	return found, nil
+}
+
+// newest is the version that galley app upgrade would take.
+func newest(ctx context.Context, client *catalogue.Client, name, from string) (string, error) {
+	if _, err := recipe.ParseVersion(from); err != nil {
+		return "", nil // nothing says what is newer
+	}
+	published, err := client.Recipe(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	entry, _, err := client.Upgrade(ctx, published, from, vettedOnly)
+	if err != nil || entry == nil {
+		return "", err
+	}
+	return entry.Version, nil
 }
 
 // distrust is why an app's catalogue is not the one to compare the stack with, nil

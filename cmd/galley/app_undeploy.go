@@ -36,11 +36,7 @@ type undeployed struct {
 
 // Run takes the stack off its server, and purges what it leaves when asked.
 func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps *appCmd) error {
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}
@@ -50,10 +46,9 @@ func (c *appUndeployCmd) Run(ctx context.Context, s *streams, grammar *cli, apps
 		return err
 	}
 	answer := undeployed{EnvFile: app.Path}
-	show := func(e deployer.Event) {
-		if !s.json {
-			s.eventLine(e)
-		}
+	show := func(deployer.Event) {}
+	if !s.json {
+		show = s.eventLines()
 	}
 	if c.Purge {
 		answer.Left, answer.Purged, err = engine.UndeployAndPurge(ctx, app.Stack, others, show)

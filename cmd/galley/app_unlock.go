@@ -35,11 +35,7 @@ type unlocked struct {
 
 // Run shows the lock, asks, and removes it. It needs no catalogue.
 func (c *appUnlockCmd) Run(ctx context.Context, s *streams, grammar *cli, apps *appCmd) error {
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -47,11 +48,7 @@ func (c *appUpgradeCmd) Run(ctx context.Context, s *streams, signals *signals, g
 	if len(c.Apps) == 2 {
 		asked = c.Apps[1]
 	}
-	app, err := apps.find(oneApp{c.Apps[0], c.Server})
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, oneApp{c.Apps[0], c.Server})
 	if err != nil {
 		return err
 	}
@@ -126,12 +123,11 @@ func (c *appUpgradeCmd) target(ctx context.Context, s *streams, apps *appCmd, ap
 		}
 		return client, published, entry, err
 	}
-	entry, passed, err := client.Upgrade(ctx, published, running, func(e *catalogue.Entry) string {
-		if !e.Lint.Vetted && !c.unvetted() {
-			return notVetted
-		}
-		return ""
-	})
+	take := vettedOnly
+	if c.unvetted() {
+		take = func(*catalogue.Entry) string { return "" }
+	}
+	entry, passed, err := client.Upgrade(ctx, published, running, take)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -140,6 +136,14 @@ func (c *appUpgradeCmd) target(ctx context.Context, s *streams, apps *appCmd, ap
 	}
 	s.notePassedOver(passed)
 	return client, published, entry, nil
+}
+
+// vettedOnly is what an upgrade takes that was told nothing else.
+func vettedOnly(e *catalogue.Entry) string {
+	if e.Lint.Vetted {
+		return ""
+	}
+	return notVetted
 }
 
 // forward refuses a version that is not newer than the one that runs.
@@ -185,11 +189,7 @@ func (s *streams) nothingToUpgrade(app deployer.App, running string, passed []ca
 
 // catalogueOf opens the catalogue that an app's recipe comes from.
 func (a *appCmd) catalogueOf(ctx context.Context, s *streams, app deployer.App) (*catalogue.Client, error) {
-	from := a.From
-	if from == "" {
-		from = app.Catalogue
-	}
-	client, err := a.open(ctx, s, from, app.Recipe)
+	client, err := a.open(ctx, s, cmp.Or(a.From, app.Catalogue), app.Recipe)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", app.Domain, err)
 	}

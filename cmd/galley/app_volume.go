@@ -28,11 +28,7 @@ their tasks that there should be one.`
 
 // Run lists the volumes.
 func (c *volumeLsCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
-	app, err := apps.find(c.oneApp)
-	if err != nil {
-		return err
-	}
-	engine, err := apps.connect(ctx, s, app.Server)
+	app, engine, err := apps.reach(ctx, s, c.oneApp)
 	if err != nil {
 		return err
 	}
@@ -56,7 +52,7 @@ func (c *volumeLsCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 		}
 		rows = append(rows, row)
 	}
-	header := []string{"VOLUME", "DRIVER", "NODE", "USED BY", ""}
+	header := []string{"VOLUME", "DRIVER", "NODE", "USED BY", "NOTE"}
 	if c.Size {
 		header = append(header, "SIZE")
 	}

@@ -53,16 +53,7 @@ func (c *catalogueAuditCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	if c.Report != "" {
-		if err := report.Write(c.Report); err != nil {
-			return err
-		}
-	}
-	if s.json {
-		err = s.printJSON(report)
-	} else {
-		err = s.printAudit(report)
-	}
+	err = s.report(report, c.Report, func() error { return s.printAudit(report) })
 	if n := report.OverBudget(); n > 0 {
 		s.notef("galley: note: --max-requests %d are used up: %s not asked about\n", c.MaxRequests, count(n, "image"))
 	}

@@ -72,16 +72,7 @@ func (c *catalogueBuildCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	if c.Report != "" {
-		if err := report.Write(c.Report); err != nil {
-			return err
-		}
-	}
-	if s.json {
-		err = s.printJSON(report)
-	} else {
-		err = s.printReport(report)
-	}
+	err = s.report(report, c.Report, func() error { return s.printReport(report) })
 	if err == nil && len(report.Failed())+len(report.Down())+report.Moved+report.Postponed > 0 {
 		return answered{fault.No}
 	}

@@ -18,16 +18,7 @@ func (c *catalogueBuildCmd) dryRun(ctx context.Context, s *streams, config catal
 	if err != nil {
 		return err
 	}
-	if c.Report != "" {
-		if err := plan.Write(c.Report); err != nil {
-			return err
-		}
-	}
-	if s.json {
-		err = s.printJSON(plan)
-	} else {
-		s.printPlan(plan)
-	}
+	err = s.report(plan, c.Report, func() error { s.printPlan(plan); return nil })
 	if err == nil && plan.Failed() {
 		return answered{fault.No}
 	}

@@ -28,7 +28,7 @@ func (s *streams) watchDeploy() (report func(deployer.Event), done func()) {
 		b := newBoard(file, func() (int, int, error) { return term.GetSize(int(file.Fd())) }, s.colour)
 		return b.event, b.close
 	}
-	return s.eventLine, func() {}
+	return s.eventLines(), func() {}
 }
 
 // eventDocument is one change as a JSON line.
@@ -56,28 +56,41 @@ func (s *streams) eventJSON(e deployer.Event) {
 	}
 }
 
-// eventLine prints one line for a log.
-func (s *streams) eventLine(e deployer.Event) {
-	text := e.Message
-	if e.Service != "" {
-		text = fmt.Sprintf("%s: %s, %d of %d", e.Service, e.Phase, e.Running, e.Slots)
-		if note := eventNote(e); note != "" {
-			text += ", " + note
+// eventLines prints lines for a log, and none that says what the last one of the
+// same service said: events differ in more than a line shows.
+func (s *streams) eventLines() func(deployer.Event) {
+	var mu sync.Mutex
+	last := map[string]string{}
+	return func(e deployer.Event) {
+		text := e.Message
+		if e.Service != "" {
+			text = fmt.Sprintf("%s: %s, %d of %d", e.Service, e.Phase, e.Running, e.Slots)
+			if note := eventNote(e); note != "" {
+				text += ", " + note
+			}
 		}
+		line := fmt.Sprintf("%-8s  %s", e.Stage, oneLine(text))
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Service != "" && last[e.Service] == line {
+			return
+		}
+		last[e.Service] = line
+		s.notef("%6.1fs  %s\n", e.Elapsed.Seconds(), line)
 	}
-	s.notef("%6.1fs  %-8s  %s\n", e.Elapsed.Seconds(), e.Stage, oneLine(text))
 }
 
 // eventNote is what is said of a service beside its numbers.
 func eventNote(e deployer.Event) string {
 	var parts []string
-	if e.Phase == deployer.Pulling && len(e.Nodes) > 0 {
+	pulling := e.Phase == deployer.Pulling && len(e.Nodes) > 0
+	if pulling {
 		parts = append(parts, "on "+strings.Join(e.Nodes, ", "))
 	}
 	if _, said, ok := strings.Cut(e.Health, ": "); ok && e.Phase != deployer.Settled {
 		parts = append(parts, "health check: "+said)
 	}
-	if e.Message != "" {
+	if e.Message != "" && !pulling { // it would name the nodes again
 		parts = append(parts, e.Message)
 	}
 	return oneLine(strings.Join(parts, ", "))

@@ -118,6 +118,34 @@ func TestBoardFitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestEventLinesDoNotRepeatThemselves(t *testing.T) {
+	var out bytes.Buffer
+	s := newStreams(strings.NewReader(""), &out, &out)
+	report, done := s.watchDeploy()
+	app := deployer.Event{Stage: "watch", Service: "web_app", Phase: deployer.Starting, Slots: 1}
+	report(app)
+	report(deployer.Event{Stage: "watch", Service: "web_db", Phase: deployer.Starting, Slots: 1})
+	app.Elapsed, app.Health = 2*time.Second, "starting"
+	report(app) // a line shows nothing of this
+	app.Phase, app.Nodes, app.Message = deployer.Pulling, []string{"node-a"}, "pulling on node-a"
+	report(app)
+	app.Phase, app.Nodes, app.Message = deployer.Starting, nil, ""
+	report(app)
+	report(deployer.Event{Stage: "apply", Message: "the same"})
+	report(deployer.Event{Stage: "apply", Message: "the same"})
+	done()
+	want := `   0.0s  watch     web_app: starting, 0 of 1
+   0.0s  watch     web_db: starting, 0 of 1
+   2.0s  watch     web_app: pulling, 0 of 1, on node-a
+   2.0s  watch     web_app: starting, 0 of 1
+   0.0s  apply     the same
+   0.0s  apply     the same
+`
+	if out.String() != want {
+		t.Errorf("the log is\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
 func TestEventsAreJSONLines(t *testing.T) {
 	var out bytes.Buffer
 	s := newStreams(strings.NewReader(""), &out, &out)

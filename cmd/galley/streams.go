@@ -85,6 +85,19 @@ func (s *streams) table(header []string, rows [][]string) error {
 	return nil
 }
 
+// report answers with a document, which --report keeps in a file, too.
+func (s *streams) report(document interface{ Write(file string) error }, file string, text func() error) error {
+	if file != "" {
+		if err := document.Write(file); err != nil {
+			return err
+		}
+	}
+	if s.json {
+		return s.printJSON(document)
+	}
+	return text()
+}
+
 // count is a number with its noun, in the plural where it must be.
 func count(n int, noun string) string {
 	if n == 1 {
