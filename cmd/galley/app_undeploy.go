@@ -22,8 +22,9 @@ func (appUndeployCmd) Help() string {
   galley app undeploy stats.example.org --purge
 
 Without --purge volumes, secrets and the history stay; they are named, as is the
-env file, which always stays. With it galley asks for the domain to be typed, and
-looks afterwards: what is still there is named, and the exit code is 6. It is 1
+env file, which always stays. With it galley asks for the domain to be typed,
+removes the volumes of every node that servers/<server>/nodes leads to, and looks
+again afterwards: what is still there is named, and the exit code is 6. It is 1
 when volumes are left on nodes that could not be asked.`
 }
 
@@ -115,6 +116,9 @@ func (s *streams) printUndeployed(app deployer.App, u undeployed) {
 	if p := u.Purged; p != nil {
 		for _, name := range p.Volumes {
 			s.printf("removed: volume %s\n", oneLine(name))
+		}
+		for _, v := range p.Elsewhere {
+			s.printf("removed: volume %s on node %s\n", oneLine(v.Volume), oneLine(v.Node))
 		}
 		for _, name := range p.Secrets {
 			s.printf("removed: secret %s\n", oneLine(name))
