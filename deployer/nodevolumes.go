@@ -126,7 +126,7 @@ func (e *Engine) removeVolumes(ctx context.Context, nodes []*nodeVolumes, stack 
 
 func (n *nodeVolumes) removeVolumes(ctx context.Context, stack string) (removed []string, err error) {
 	own := n.own(stack)
-	if len(own) > 0 { // what an ended task's container holds cannot go
+	if len(own)+len(n.containers) > 0 { // what an ended task's container holds cannot go
 		if err := sweepContainers(ctx, n.api, stack); err != nil {
 			return nil, err
 		}

@@ -141,7 +141,7 @@ func (s *streams) printUndeployed(app deployer.App, u undeployed) {
 	s.printf("left: env file %s\n", u.EnvFile)
 	if p := u.Purged; p != nil && len(p.Remains) == 0 {
 		s.printf("looked again: the swarm has nothing of %s\n", app.Domain)
-		if len(p.NotAsked) > 0 && len(u.Elsewhere) == 0 {
+		if len(p.NotAsked) > 0 {
 			s.notef("galley: note: not asked for volumes: node %s\n", oneLine(strings.Join(p.NotAsked, ", ")))
 		}
 	}
@@ -160,7 +160,7 @@ func (u undeployed) verdict(json bool) error {
 		return answered{fault.No}
 	case len(u.Elsewhere) > 0:
 		err := fault.New(fault.No, "%s on nodes that could not be asked", count(len(u.Elsewhere), "volume"))
-		return fault.Hint(err, "remove them there: docker volume rm %s", u.Elsewhere[0].Volume)
+		return fault.Hint(err, "name the nodes in servers/<server>/nodes and purge again, or remove them there: docker volume rm %s", u.Elsewhere[0].Volume)
 	}
 	return nil
 }
