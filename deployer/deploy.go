@@ -171,7 +171,7 @@ func (d *deploy) run(ctx context.Context, journalID string) (Outcome, error) {
 		d.restore(after, &outcome)
 	}
 	outcome.Duration = time.Since(d.started)
-	outcome.Warnings = append(d.warned, outcome.Warnings...)
+	outcome.Warnings = append(append([]string{}, d.warned...), outcome.Warnings...)
 	d.sayMoved()
 	outcome.hide(&d.desired.mask)
 	if err := d.engine.remember(after, d.stack, d.record(outcome)); err != nil {
