@@ -42,6 +42,7 @@ func (d *deploy) bring(ctx context.Context) Outcome {
 	d.after = observed.current
 	outcome := newOutcome(Converged, StateNew, "")
 	outcome.Dropped, outcome.Observed, outcome.Requested = observed.Dropped, observed.Containers, observed.Requested
+	outcome.NotReached = observed.NotReached
 	outcome.UnusedSecrets = unusedSecrets(d.desired, d.after)
 	return outcome
 }

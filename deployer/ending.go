@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/client"
 )
 
 // endsWithin bounds the wait for tasks to end: a stop grace period of minutes is
@@ -85,16 +86,15 @@ func stranded(t *swarm.Task) bool {
 	return t.JobIteration != nil && t.NodeID == "" && t.Status.State == swarm.TaskStatePending
 }
 
-// sweepContainers waits until this node has no container of a stack any more
+// sweepContainers waits until a node has no container of a stack any more
 // that has no services left: while there is one its volumes cannot be removed.
 // Engine 20.10 keeps the tasks of a removed job for ever, and their containers
 // with them; so what has ended is removed here, and the node finds it done.
-// Containers on other nodes are theirs.
-func (e *Engine) sweepContainers(ctx context.Context, stack string) error {
+func sweepContainers(ctx context.Context, api *client.Client, stack string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	for {
-		containers, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: byStack(stack)})
+		containers, err := api.ContainerList(ctx, container.ListOptions{All: true, Filters: byStack(stack)})
 		if err != nil {
 			return fmt.Errorf("waiting for containers to go: %w", err)
 		}
@@ -105,7 +105,7 @@ func (e *Engine) sweepContainers(ctx context.Context, stack string) error {
 			if c.State != container.StateRunning {
 				// An error is the node's own removal that came first, or shows
 				// at the next look.
-				_ = e.api.ContainerRemove(ctx, c.ID, container.RemoveOptions{})
+				_ = api.ContainerRemove(ctx, c.ID, container.RemoveOptions{})
 			}
 		}
 		if err := pause(ctx, lookAgain); err != nil {

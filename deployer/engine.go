@@ -32,8 +32,8 @@ const DefaultServer = "default"
 type Engine struct {
 	// Server is the name it goes by, of a docker context or DefaultServer.
 	Server string
-	// NodeID is the node the connection ends at: the only one whose containers
-	// can be looked into.
+	// NodeID is the node the connection ends at. Other nodes' containers can be looked
+	// into where a way to them is known (Connect).
 	NodeID string
 	// NodeName is that node's host name.
 	NodeName string

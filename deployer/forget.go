@@ -8,13 +8,13 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/swarm"
-	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
 
 	"github.com/galley-coop/galley/internal/fault"
 )
 
-// Forget removes what an undeploy leaves of a stack: its volumes on this node,
-// the secrets that galley made for it, and galley's own records. The data is
+// Forget removes what an undeploy leaves of a stack: its volumes on the
+// nodes that can be asked, the secrets that galley made for it, and galley's own records. The data is
 // gone then. It takes the stack's lock, and refuses a stack that still has services.
 func (e *Engine) Forget(ctx context.Context, stack string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -54,23 +54,18 @@ func (e *Engine) forgetSecrets(ctx context.Context, stack string) error {
 }
 
 func (e *Engine) forgetVolumes(ctx context.Context, stack string) error {
-	volumes, err := e.api.VolumeList(ctx, volume.ListOptions{Filters: byStack(stack)})
-	if err != nil {
-		return err
+	nodes, err := e.lookOnNodes(ctx, stack)
+	if err == nil {
+		_, _, err = e.removeVolumes(ctx, nodes, stack)
 	}
-	for _, v := range volumes.Volumes {
-		if err := e.removeVolume(ctx, v.Name); err != nil {
-			return fmt.Errorf("removing volume %q: %w", v.Name, err)
-		}
-	}
-	return nil
+	return err
 }
 
 // removeVolume removes a volume once no container holds it: those of removed
 // tasks stay for a moment, and the engine answers 409 until they are gone.
-func (e *Engine) removeVolume(ctx context.Context, name string) error {
+func removeVolume(ctx context.Context, api *client.Client, name string) error {
 	for {
-		err := e.api.VolumeRemove(ctx, name, false)
+		err := api.VolumeRemove(ctx, name, false)
 		if err == nil || errdefs.IsNotFound(err) {
 			return nil
 		}

@@ -87,7 +87,7 @@ func TestInsideFindsTheTask(t *testing.T) {
 	t.Log("as it looks from another node")
 	other := *r.Engine
 	other.NodeID = "elsewhere"
-	if _, err := other.Inside(t.Context(), r.stack, "bare", 0); err == nil || !strings.Contains(err.Error(), `"`+one.Node+`"`) || !strings.Contains(err.Error(), `ends at node "elsewhere"`) {
+	if _, err := other.Inside(t.Context(), r.stack, "bare", 0); err == nil || !strings.Contains(err.Error(), `"`+one.Node+`"`) || !strings.Contains(err.Error(), `no way to it is known`) {
 		t.Errorf("error %v, want one that names node %s", err, one.Node)
 	}
 }
@@ -97,8 +97,13 @@ func TestReadyTasksComeFirst(t *testing.T) {
 		return swarm.Task{ID: id, Slot: slot, Status: swarm.TaskStatus{State: state}}
 	}
 	running, starting, second := task("b", 1, swarm.TaskStateRunning), task("a", 1, swarm.TaskStateStarting), task("c", 2, swarm.TaskStateRunning)
-	if byReadiness(running, starting) >= 0 || byReadiness(running, second) >= 0 || byReadiness(second, starting) >= 0 {
+	e := &Engine{NodeID: "here"}
+	if e.byReadiness(running, starting) >= 0 || e.byReadiness(running, second) >= 0 || e.byReadiness(second, starting) >= 0 {
 		t.Error("want running ones by slot, then those that start")
+	}
+	second.NodeID, starting.NodeID = "here", "here"
+	if e.byReadiness(second, running) >= 0 || e.byReadiness(running, starting) >= 0 {
+		t.Error("want running ones, of those the connected node's first")
 	}
 }
 

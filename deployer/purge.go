@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/swarm"
 
@@ -17,10 +16,12 @@ import (
 // afterwards.
 type Purged struct {
 	Volumes []string `json:"volumes"` // removed, on this node
-	Secrets []string `json:"secrets"` // removed
-	Records int      `json:"records"` // removed: galley's own, the history among them
-	// Remains are what the engine still has of the stack, none when all went well:
-	// "volume NAME".
+	// Elsewhere are volumes that were removed on other nodes.
+	Elsewhere []VolumeAt `json:"elsewhere"`
+	Secrets   []string   `json:"secrets"` // removed
+	Records   int        `json:"records"` // removed: galley's own, the history among them
+	// Remains are what the engines still have of the stack, none when all went well:
+	// "volume NAME", "volume NAME on node HOST".
 	Remains []string `json:"remains"`
 	// NotAsked are the swarm's nodes that nobody could ask for volumes.
 	NotAsked []string `json:"not_asked"`
@@ -28,13 +29,13 @@ type Purged struct {
 
 // Purge removes what an undeploy leaves of a stack: its volumes on the nodes that
 // can be asked, its secrets, whoever made them, and galley's records. Then it lists
-// the engine anew: what is there still stands in Remains. It refuses a stack that
+// the engines anew: what is there still stands in Remains. It refuses a stack that
 // still has services. The data is gone then.
 //
 // others are the names of other stacks of that server: a secret without a label is
 // told by its name, and theirs may begin alike.
 func (e *Engine) Purge(ctx context.Context, stack string, others []string) (Purged, error) {
-	p := Purged{Volumes: []string{}, Secrets: []string{}, Remains: []string{}, NotAsked: []string{}}
+	p := Purged{Volumes: []string{}, Elsewhere: []VolumeAt{}, Secrets: []string{}, Remains: []string{}, NotAsked: []string{}}
 	current, err := e.Current(ctx, stack, nil)
 	if err != nil {
 		return p, err
@@ -54,8 +55,13 @@ func (e *Engine) Purge(ctx context.Context, stack string, others []string) (Purg
 		err = fault.Wrap(fault.Left, fmt.Errorf("purging stack %q: %w", stack, err))
 		return p, fault.Hint(err, "part of it is gone; purge it again")
 	}
-	if p.NotAsked, err = e.notAsked(ctx); err == nil {
-		p.Remains, err = e.Remains(ctx, stack, others)
+	nodes, err := e.lookOnNodes(ctx, stack)
+	if err == nil {
+		p.NotAsked = namesNotAsked(nodes)
+		p.Remains, err = e.remains(ctx, stack, others, nodes)
+	}
+	if err == nil {
+		err = p.lost()
 	}
 	return p, fault.Wrap(fault.Left, err)
 }
@@ -71,14 +77,12 @@ func (e *Engine) purge(ctx context.Context, current *Stack, others []string, p *
 		}
 		p.Secrets = append(p.Secrets, name)
 	}
-	for _, name := range sortedKeys(current.Volumes) {
-		bounded, cancel := context.WithTimeout(ctx, requestTimeout)
-		err := e.removeVolume(bounded, name)
-		cancel()
-		if err != nil {
-			return fmt.Errorf("removing volume %q: %w", name, err)
-		}
-		p.Volumes = append(p.Volumes, name)
+	nodes, err := e.lookOnNodes(ctx, current.Name)
+	if err != nil {
+		return err
+	}
+	if p.Volumes, p.Elsewhere, err = e.removeVolumes(ctx, nodes, current.Name); err != nil {
+		return err
 	}
 	for _, kind := range []recordKind{recordHistory, recordJournal} {
 		records, err := e.records(ctx, kind, current.Name)
@@ -90,28 +94,31 @@ func (e *Engine) purge(ctx context.Context, current *Stack, others []string, p *
 	return e.forgetRecords(ctx, current.Name)
 }
 
-// notAsked are the names of the swarm's nodes whose engines cannot be asked, sorted.
-func (e *Engine) notAsked(ctx context.Context) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	nodes, err := e.api.NodeList(ctx, swarm.NodeListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing the nodes: %w", err)
-	}
-	names := []string{}
-	for _, n := range nodes {
-		if e.nodeClient(n.ID) == nil {
-			names = append(names, n.Description.Hostname)
+// lost is the error for volumes whose node did not answer any more when it was looked
+// again: nobody has seen that they are gone.
+func (p *Purged) lost() error {
+	for _, v := range p.Elsewhere {
+		if slices.Contains(p.NotAsked, v.Node) {
+			err := fmt.Errorf("volume %q was removed on node %s, which did not answer when it was looked again", v.Volume, v.Node)
+			return fault.Hint(err, "purge it again once the node answers")
 		}
 	}
-	slices.Sort(names)
-	return names, nil
+	return nil
 }
 
-// Remains lists all that the engine has of a stack, "kind name", sorted: services,
-// networks, configs and secrets of the swarm, galley's records, and this node's
-// volumes and containers. others is as for Purge.
+// Remains lists all that there is of a stack, "kind name", sorted: services, networks,
+// configs and secrets of the swarm, galley's records, and the volumes and containers of
+// the nodes that can be asked, with " on node HOST" for others than the connected one.
+// others is as for Purge.
 func (e *Engine) Remains(ctx context.Context, stack string, others []string) ([]string, error) {
+	nodes, err := e.lookOnNodes(ctx, stack)
+	if err != nil {
+		return nil, err
+	}
+	return e.remains(ctx, stack, others, nodes)
+}
+
+func (e *Engine) remains(ctx context.Context, stack string, others []string, nodes []*nodeVolumes) ([]string, error) {
 	current, err := e.Current(ctx, stack, nil)
 	if err != nil {
 		return nil, err
@@ -124,7 +131,6 @@ func (e *Engine) Remains(ctx context.Context, stack string, others []string) ([]
 	}
 	add("service", sortedKeys(current.Services)...)
 	add("config", sortedKeys(current.Configs)...)
-	add("volume", sortedKeys(current.Volumes)...)
 	add("network", ownNetworks(current)...)
 	secrets, err := e.ownSecrets(ctx, stack, others, current.Secrets)
 	if err != nil {
@@ -140,12 +146,17 @@ func (e *Engine) Remains(ctx context.Context, stack string, others []string) ([]
 	for _, r := range records {
 		add("record", r.Spec.Name)
 	}
-	containers, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: byStack(stack)})
-	if err != nil {
-		return nil, fmt.Errorf("listing the containers: %w", err)
-	}
-	for _, c := range containers {
-		add("container", c.ID[:min(len(c.ID), 12)])
+	for _, n := range nodes {
+		where := ""
+		if n.id != e.NodeID {
+			where = " on node " + n.name
+		}
+		for _, name := range n.own(stack) {
+			add("volume", name+where)
+		}
+		for _, id := range n.containers {
+			add("container", id[:min(len(id), 12)]+where)
+		}
 	}
 	slices.Sort(remains)
 	return remains, nil
@@ -174,5 +185,6 @@ func (e *Engine) UndeployAndPurge(ctx context.Context, stack string, others []st
 	}
 	purged, err := e.Purge(ctx, stack, others)
 	left.Volumes, left.Secrets = []string{}, []string{} // they did not stay
+	left.Elsewhere = slices.DeleteFunc(left.Elsewhere, func(v VolumeAt) bool { return v.Observed && !slices.Contains(purged.NotAsked, v.Node) })
 	return left, &purged, err
 }

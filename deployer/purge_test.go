@@ -50,7 +50,11 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := other.volumesElsewhere(t.Context(), current); err != nil || !slices.Equal(got, []VolumeAt{{r.stack + "_data", volumes[0].Node}}) {
+	nodes, err := other.lookOnNodes(t.Context(), r.stack)
+	if err != nil || len(nodes) != 1 || nodes[0].api != nil {
+		t.Fatalf("nodes %+v (%v), want one that cannot be asked", nodes, err)
+	}
+	if got, err := other.volumesElsewhere(t.Context(), current, nodes); err != nil || !slices.Equal(got, []VolumeAt{{Volume: r.stack + "_data", Node: volumes[0].Node}}) {
 		t.Errorf("elsewhere %+v (%v)", got, err)
 	}
 
@@ -60,7 +64,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(left.Services) != 1 || !slices.Equal(purged.Volumes, []string{r.stack + "_data"}) || !slices.Equal(purged.Secrets, []string{old, key}) || purged.Records != 2 || len(purged.Remains)+len(purged.NotAsked) != 0 {
+	if len(left.Services) != 1 || !slices.Equal(purged.Volumes, []string{r.stack + "_data"}) || !slices.Equal(purged.Secrets, []string{old, key}) || purged.Records != 2 || len(purged.Remains)+len(purged.NotAsked)+len(purged.Elsewhere) != 0 {
 		t.Errorf("undeployed %+v, purged %+v", left, purged)
 	}
 	if got := r.inventory(t.Context()); len(got) != 1 || !strings.Contains(got[0], theirs) {

@@ -192,7 +192,7 @@ func (b *backer) removeMade(ctx context.Context) error {
 		return err
 	}
 	if len(b.journal.Services) == 0 {
-		if err := b.engine.sweepContainers(ctx, b.stack); err != nil {
+		if err := sweepContainers(ctx, b.engine.api, b.stack); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,8 @@ type Left struct {
 	Configs  []string `json:"configs"`  // removed
 	Networks []string `json:"networks"` // removed
 	Volumes  []string `json:"volumes"`  // left, on this node
-	// Elsewhere are volumes that are left on nodes that could not be asked.
+	// Elsewhere are volumes that are left on other nodes: those that were found there,
+	// and of nodes that could not be asked those that the tasks had.
 	Elsewhere []VolumeAt `json:"elsewhere"`
 	Secrets   []string   `json:"secrets"` // left: their values cannot be had again
 }
@@ -38,7 +39,11 @@ func (e *Engine) Undeploy(ctx context.Context, stack string, report func(Event))
 		err := fault.New(fault.Unavailable, "there is no stack %q on server %q", stack, e.Server)
 		return left, fault.Hint(err, "galley app ls lists the apps and their servers")
 	}
-	elsewhere, err := e.volumesElsewhere(ctx, current)
+	nodes, err := e.lookOnNodes(ctx, stack)
+	if err != nil {
+		return left, err
+	}
+	elsewhere, err := e.volumesElsewhere(ctx, current, nodes)
 	if err != nil {
 		return left, err
 	}
@@ -93,7 +98,7 @@ func (w *writer) undeploy(ctx context.Context, current *Stack, started time.Time
 	if err := w.engine.awaitGone(ctx, w.stack, gone); err != nil {
 		return left, err
 	}
-	if err := w.engine.sweepContainers(ctx, w.stack); err != nil {
+	if err := sweepContainers(ctx, w.engine.api, w.stack); err != nil {
 		return left, err
 	}
 	for _, name := range sortedKeys(current.Configs) {

@@ -45,6 +45,8 @@ type Outcome struct {
 	// on nodes that cannot be asked.
 	Observed  int `json:"observed"`
 	Requested int `json:"requested"`
+	// NotReached are the nodes, and the ways to nodes, that could not be asked.
+	NotReached []NotReached `json:"not_reached"`
 	// Pruned are old versions of the stack's configs that were removed.
 	Pruned []string `json:"pruned"`
 	// UnusedSecrets are secrets of the stack that nothing names any more; they stay.
@@ -58,7 +60,7 @@ type Outcome struct {
 func newOutcome(verdict Verdict, state StateAfter, reason string) Outcome {
 	return Outcome{
 		Verdict: verdict, State: state, Reason: oneLine(reason), Failures: []Failure{}, Dropped: []string{},
-		Pruned: []string{}, UnusedSecrets: []string{}, Warnings: []string{},
+		NotReached: []NotReached{}, Pruned: []string{}, UnusedSecrets: []string{}, Warnings: []string{},
 	}
 }
 

@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
+	"sync"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/swarm"
-	"github.com/docker/docker/api/types/volume"
 
 	"github.com/galley-coop/galley/internal/fault"
 )
@@ -28,37 +27,44 @@ type VolumeState struct {
 	Size     int64    `json:"size"`     // in bytes, -1 when it was not asked for or the driver does not tell
 }
 
-// VolumeAt is a volume on a node that could not be asked.
+// VolumeAt is a volume on another node than the connected one.
 type VolumeAt struct {
 	Volume string `json:"volume"`
 	Node   string `json:"node"`
+	// Observed says that the node was asked. Otherwise its tasks tell that there should
+	// be one.
+	Observed bool `json:"observed"`
 }
 
-// Volumes lists a stack's volumes: those that are its own, services or not, and
-// those of others that its services mount. sizes asks the engine to add up their
-// files, which can take minutes. A stack that has neither services nor volumes is an
-// error.
+// Volumes lists a stack's volumes on all nodes: those that are its own, services or
+// not, and those of others that its services mount. sizes asks the engines to add up
+// their files, which can take minutes. A stack that has neither services nor volumes is
+// an error.
 func (e *Engine) Volumes(ctx context.Context, stack string, sizes bool) ([]VolumeState, error) {
 	current, err := e.Current(ctx, stack, nil)
 	if err != nil {
 		return nil, err
 	}
 	users := mountedVolumes(current)
-	states, err := e.volumesHere(ctx, stack, users)
+	nodes, err := e.lookOnNodes(ctx, stack)
 	if err != nil {
 		return nil, err
 	}
+	states := []VolumeState{}
+	for _, n := range nodes {
+		states = append(states, n.states(stack, users)...)
+	}
 	if sizes {
-		if err := e.addSizes(ctx, states); err != nil {
+		if err := e.addSizes(ctx, nodes, states); err != nil {
 			return nil, err
 		}
 	}
-	elsewhere, err := e.volumesElsewhere(ctx, current)
+	notAsked, err := e.volumesNotAsked(ctx, current, nodes)
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range elsewhere {
-		states = append(states, VolumeState{Name: v.Volume, Node: v.Node, External: !belongs(v.Volume, stack), UsedBy: users[v.Volume], Size: -1})
+	for _, v := range notAsked {
+		states = append(states, VolumeState{Name: v.Volume, Node: v.Node, External: !belongs(v.Volume, stack), UsedBy: append([]string{}, users[v.Volume]...), Size: -1})
 	}
 	if len(states) == 0 && len(current.Services) == 0 {
 		err := fault.New(fault.Unavailable, "there is no stack %q on server %q, and it left no volumes", stack, e.Server)
@@ -94,33 +100,51 @@ func volumesOf(spec swarm.ServiceSpec) []string {
 	return names
 }
 
-func (e *Engine) volumesHere(ctx context.Context, stack string, users map[string][]string) ([]VolumeState, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	listed, err := e.api.VolumeList(ctx, volume.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing the volumes: %w", err)
-	}
-	states := []VolumeState{}
-	node := e.nodeName(ctx, e.NodeID)
-	for _, v := range listed.Volumes {
+// states are the node's volumes that are the stack's own or that its services mount.
+func (n *nodeVolumes) states(stack string, users map[string][]string) []VolumeState {
+	var states []VolumeState
+	for _, v := range n.volumes {
 		own := v.Labels[NamespaceLabel] == stack
 		if own || len(users[v.Name]) > 0 {
 			states = append(states, VolumeState{
-				Name: v.Name, Driver: v.Driver, Node: node, Observed: true, External: !own, UsedBy: append([]string{}, users[v.Name]...), Size: -1,
+				Name: v.Name, Driver: v.Driver, Node: n.name, Observed: true, External: !own, UsedBy: append([]string{}, users[v.Name]...), Size: -1,
 			})
 		}
 	}
-	return states, nil
+	return states
 }
 
-// addSizes takes as long as the engine takes: it reads every file's size.
-func (e *Engine) addSizes(ctx context.Context, states []VolumeState) error {
+// addSizes asks the nodes that have some of the volumes, all at once. It takes as long
+// as the engines take: they read every file's size. Sizes that another node than the
+// connected one does not tell stay unknown.
+func (e *Engine) addSizes(ctx context.Context, nodes []*nodeVolumes, states []VolumeState) error {
+	sizes, errs := make([]map[string]int64, len(nodes)), make([]error, len(nodes))
+	var asking sync.WaitGroup
+	for i, n := range nodes {
+		if n.api != nil && slices.ContainsFunc(states, func(v VolumeState) bool { return v.Node == n.name }) {
+			asking.Go(func() { sizes[i], errs[i] = n.sizes(ctx) })
+		}
+	}
+	asking.Wait()
+	for i, n := range nodes {
+		if errs[i] != nil && n.id == e.NodeID {
+			return errs[i]
+		}
+		for k, v := range states {
+			if size, ok := sizes[i][v.Name]; ok && v.Node == n.name {
+				states[k].Size = size
+			}
+		}
+	}
+	return nil
+}
+
+func (n *nodeVolumes) sizes(ctx context.Context) (map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*requestTimeout)
 	defer cancel()
-	usage, err := e.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
+	usage, err := n.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
 	if err != nil {
-		return fmt.Errorf("asking for the volumes' sizes: %w", err)
+		return nil, fmt.Errorf("asking for the volumes' sizes: %w", err)
 	}
 	sizes := map[string]int64{}
 	for _, v := range usage.Volumes {
@@ -128,19 +152,27 @@ func (e *Engine) addSizes(ctx context.Context, states []VolumeState) error {
 			sizes[v.Name] = v.UsageData.Size
 		}
 	}
-	for i := range states {
-		if size, ok := sizes[states[i].Name]; ok {
-			states[i].Size = size
-		}
-	}
-	return nil
+	return sizes, nil
 }
 
-// volumesElsewhere are the volumes that the stack's tasks, those of the past that
-// swarm still knows among them, mount on nodes that cannot be asked.
-func (e *Engine) volumesElsewhere(ctx context.Context, current *Stack) ([]VolumeAt, error) {
+// volumesElsewhere are the stack's own volumes on the other nodes that were asked, and
+// those that its tasks mount on nodes that were not.
+func (e *Engine) volumesElsewhere(ctx context.Context, current *Stack, nodes []*nodeVolumes) ([]VolumeAt, error) {
+	all, err := e.volumesNotAsked(ctx, current, nodes)
+	for _, n := range nodes {
+		if n.id != e.NodeID {
+			all = append(all, volumesAt(n, n.own(current.Name))...)
+		}
+	}
+	return sortedVolumesAt(all), err
+}
+
+// volumesNotAsked are the volumes that the stack's tasks, those of the past that swarm
+// still knows among them, mount on nodes that could not be asked.
+func (e *Engine) volumesNotAsked(ctx context.Context, current *Stack, nodes []*nodeVolumes) ([]VolumeAt, error) {
+	found := []VolumeAt{}
 	if len(current.Services) == 0 {
-		return []VolumeAt{}, nil
+		return found, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -148,28 +180,23 @@ func (e *Engine) volumesElsewhere(ctx context.Context, current *Stack) ([]Volume
 	if err != nil {
 		return nil, fmt.Errorf("reading the tasks of stack %q: %w", current.Name, err)
 	}
-	found := map[VolumeAt]bool{}
+	known := map[string]*nodeVolumes{}
+	for _, n := range nodes {
+		known[n.id] = n
+	}
 	for _, t := range tasks {
-		if t.NodeID == "" || e.nodeClient(t.NodeID) != nil {
+		n := known[t.NodeID]
+		if n == nil { // it is in the swarm no more
+			n = &nodeVolumes{name: t.NodeID}
+		}
+		if t.NodeID == "" || n.api != nil {
 			continue
 		}
 		for _, name := range volumesOf(swarm.ServiceSpec{TaskTemplate: t.Spec}) {
-			found[VolumeAt{name, t.NodeID}] = true
+			if v := (VolumeAt{Volume: name, Node: n.name}); !slices.Contains(found, v) {
+				found = append(found, v)
+			}
 		}
 	}
-	return e.named(ctx, found), nil
-}
-
-// named sorts them and gives the nodes their names.
-func (e *Engine) named(ctx context.Context, found map[VolumeAt]bool) []VolumeAt {
-	all := slices.Collect(maps.Keys(found))
-	names := map[string]string{}
-	for i, v := range all {
-		if names[v.Node] == "" {
-			names[v.Node] = e.nodeName(ctx, v.Node)
-		}
-		all[i].Node = names[v.Node]
-	}
-	slices.SortFunc(all, func(a, b VolumeAt) int { return cmp.Or(cmp.Compare(a.Volume, b.Volume), cmp.Compare(a.Node, b.Node)) })
-	return append([]VolumeAt{}, all...)
+	return sortedVolumesAt(found), nil
 }

@@ -13,7 +13,7 @@ type appCpCmd struct {
 	oneApp  `embed:""`
 	Source  string `arg:"" help:"What to copy: SERVICE:/path or a path here."`
 	Target  string `arg:"" help:"Where to: a path here or SERVICE:/path."`
-	Slot    int    `help:"The task's slot (default: any on the connected node)." placeholder:"N"`
+	Slot    int    `help:"The task's slot (default: any, a healthy one and the connected node first)." placeholder:"N"`
 	Archive bool   `short:"a" help:"Keep the owners' numbers."`
 	Chown   string `help:"Whose the files are inside (default: 0:0)." placeholder:"UID[:GID]"`
 }

@@ -257,6 +257,9 @@ func (s *streams) printOutcome(app deployer.App, desired *deployer.Desired, o de
 		if len(o.UnusedSecrets) > 0 {
 			s.notef("secrets that nothing uses: %s\n", oneLine(strings.Join(o.UnusedSecrets, ", ")))
 		}
+		if len(o.NotReached) > 0 {
+			s.notef("galley: note: not observed: %s\n", notReached(o.NotReached))
+		}
 		s.printf("%s: %s %s in %s; %s\n", app.Domain, desired.Recipe, desired.Version, o.Duration.Round(100*time.Millisecond), verified(o))
 		return nil
 	}
@@ -287,6 +290,15 @@ func verified(o deployer.Outcome) string {
 		return fmt.Sprintf("converged, %s verified", count(o.Observed, "container"))
 	}
 	return fmt.Sprintf("converged, %s verified, %d on other nodes requested and not observed", count(o.Observed, "container"), o.Requested)
+}
+
+// notReached names nodes, and why, in one line.
+func notReached(nodes []deployer.NotReached) string {
+	var told []string
+	for _, n := range nodes {
+		told = append(told, fmt.Sprintf("node %s (%s)", oneLine(n.Name), oneLine(n.Reason)))
+	}
+	return strings.Join(told, ", ")
 }
 
 // credentials are the docker config's, for the nodes to pull with.

@@ -12,7 +12,7 @@ import (
 
 // insideFlags say how a command runs inside a container.
 type insideFlags struct {
-	Slot int    `help:"The task's slot (default: any on the connected node, a healthy one first)." placeholder:"N"`
+	Slot int    `help:"The task's slot (default: any, a healthy one and the connected node first)." placeholder:"N"`
 	User string `short:"u" help:"Run as this user of the container (default: the container's own)." placeholder:"USER"`
 	// nil: as it is here
 	TTY   *bool `name:"tty" negatable:"" short:"t" help:"Give the command a terminal (default: when this is one)."`
@@ -35,9 +35,9 @@ func (appRunCmd) Help() string {
   galley app run cloud.example.org db -- pg_dump -U app app >dump.sql
   galley app run cloud.example.org db -- psql -U app app <dump.sql
 
-The command runs in the service's container on the connected node. The exit code
-is the command's own; galley's own failures come with a line "galley: error:".
-With --output json what it wrote is answered as a document.`
+The command runs in a container of the service, on the connected node or on one
+that servers/<server>/nodes leads to. The exit code is the command's own; galley's
+own failures come with a line "galley: error:". With --output json what it wrote is answered as a document.`
 }
 
 // Run runs one command in a container.

@@ -22,8 +22,9 @@ func (appUndeployCmd) Help() string {
   galley app undeploy stats.example.org --purge
 
 Without --purge volumes, secrets and the history stay; they are named, as is the
-env file, which always stays. With it galley asks for the domain to be typed, and
-looks afterwards: what is still there is named, and the exit code is 6. It is 1
+env file, which always stays. With it galley asks for the domain to be typed,
+removes the volumes of every node that servers/<server>/nodes leads to, and looks
+again afterwards: what is still there is named, and the exit code is 6. It is 1
 when volumes are left on nodes that could not be asked.`
 }
 
@@ -111,6 +112,9 @@ func (s *streams) printUndeployed(app deployer.App, u undeployed) {
 		for _, name := range p.Volumes {
 			s.printf("removed: volume %s\n", oneLine(name))
 		}
+		for _, v := range p.Elsewhere {
+			s.printf("removed: volume %s on node %s\n", oneLine(v.Volume), oneLine(v.Node))
+		}
 		for _, name := range p.Secrets {
 			s.printf("removed: secret %s\n", oneLine(name))
 		}
@@ -132,7 +136,7 @@ func (s *streams) printUndeployed(app deployer.App, u undeployed) {
 	s.printf("left: env file %s\n", u.EnvFile)
 	if p := u.Purged; p != nil && len(p.Remains) == 0 {
 		s.printf("looked again: the swarm has nothing of %s\n", app.Domain)
-		if len(p.NotAsked) > 0 && len(u.Elsewhere) == 0 {
+		if len(p.NotAsked) > 0 {
 			s.notef("galley: note: not asked for volumes: node %s\n", oneLine(strings.Join(p.NotAsked, ", ")))
 		}
 	}
@@ -151,7 +155,7 @@ func (u undeployed) verdict(json bool) error {
 		return answered{fault.No}
 	case len(u.Elsewhere) > 0:
 		err := fault.New(fault.No, "%s on nodes that could not be asked", count(len(u.Elsewhere), "volume"))
-		return fault.Hint(err, "remove them there: docker volume rm %s", u.Elsewhere[0].Volume)
+		return fault.Hint(err, "name the nodes in servers/<server>/nodes and purge again, or remove them there: docker volume rm %s", u.Elsewhere[0].Volume)
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ func (volumeLsCmd) Help() string {
   galley app volume ls cloud.example.org
   galley app volume ls cloud.example.org --size --output json
 
-Each node has volumes of its own. Of nodes that cannot be asked it is told from
-their tasks that there should be one.`
+Each node has volumes of its own. All are asked that servers/<server>/nodes leads to;
+of others it is told from their tasks that there should be one.`
 }
 
 // Run lists the volumes.

@@ -44,7 +44,7 @@ func TestLeaderDies(t *testing.T) {
 	movingCtx, interrupt := context.WithCancel(t.Context())
 	defer giveUp()
 	defer interrupt()
-	besideEnd := beside.begin(t.Context(), engines[0], beside.desired("2", onWorker("5s")))
+	besideEnd := beside.begin(t.Context(), engines[0], beside.desired("2", onWorker("2s")))
 	strandedEnd := stranded.begin(strandedCtx, engines[1], stranded.desired("2", onWorker(slow)), func(o *deployer.DeployOptions) { o.Abort = strandedCtx })
 	movingEnd := moving.begin(movingCtx, engines[2], moving.desired("2", onWorker(slow)))
 	for _, r := range rigs {

@@ -58,6 +58,9 @@ const user, password = "me", "hunter2"
 // private is the tag of an image that nobody ever deploys with a login: no node has it.
 const private = "4"
 
+// shell is the tag of an image with a shell in the place of the test app.
+const shell = "shell"
+
 func useLab(t *testing.T) *lab {
 	t.Helper()
 	c := shared.Get(t)
@@ -84,8 +87,16 @@ func (l *lab) start(t *testing.T, c *engine.Cluster) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, tag := range []string{"1", "2", "3", private} {
-		image, err := l.push(binary, tag)
+	platform := "linux/" + c.Nodes()[0].Arch()
+	for _, tag := range []string{"1", "2", "3", private, shell} {
+		img, err := localregistry.BinaryImage(binary, platform, func(c *v1.Config) { c.Labels = map[string]string{"seed": tag} })
+		if tag == shell {
+			img, err = localregistry.ShellImage(platform, nil)
+		}
+		if err != nil {
+			return err
+		}
+		image, err := l.push(img, platform, tag)
 		if err != nil {
 			return err
 		}
@@ -94,13 +105,8 @@ func (l *lab) start(t *testing.T, c *engine.Cluster) (err error) {
 	return nil
 }
 
-// push puts an index with one image of the test app under a tag.
-func (l *lab) push(binary []byte, tag string) (image catalogue.Image, err error) {
-	platform := "linux/" + l.cluster.Nodes()[0].Arch()
-	img, err := localregistry.BinaryImage(binary, platform, func(c *v1.Config) { c.Labels = map[string]string{"seed": tag} })
-	if err != nil {
-		return image, err
-	}
+// push puts an index with one image under a tag.
+func (l *lab) push(img v1.Image, platform, tag string) (image catalogue.Image, err error) {
 	index, err := localregistry.Index(map[string]v1.Image{platform: img})
 	if err != nil {
 		return image, err

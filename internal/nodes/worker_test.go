@@ -61,8 +61,8 @@ func TestWorkerDies(t *testing.T) {
 	r.isDone(2, deployer.Converged)
 
 	t.Log("a failed deploy is put back beside the dead worker")
-	sick := strings.ReplaceAll(service("extra", "0s", "replicas: 1"), "DELAY: 0s", "MODE: exit1")
-	o, err := r.deploy(t.Context(), e, r.desired("2", onWorkers("2s")+sick))
+	sick := strings.ReplaceAll(service("extra", "0s", "replicas: 1"), "APP", r.registry.Addr+"/app:"+private) // fails at its first task
+	o, err := r.deploy(t.Context(), e, r.desired("2", onWorkers("2s")+sick), func(o *deployer.DeployOptions) { o.Credentials = nil })
 	r.ends(o, err, deployer.Failed, deployer.StatePrevious)
 	r.runsOn("app", map[string]int{"worker2": 2})
 	r.isDone(3, deployer.Failed)
