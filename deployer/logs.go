@@ -32,6 +32,9 @@ type LogOptions struct {
 	// Note is told what could not be read, a line each, by one goroutine at a time;
 	// nil to not be told.
 	Note func(string)
+	// Began is told the full names of the services that are read, before the first
+	// line; nil to not be told.
+	Began func(services []string)
 }
 
 // MaxTail bounds LogOptions.Tail, in lines: they are held in memory.
@@ -67,6 +70,13 @@ func (e *Engine) Logs(ctx context.Context, stack string, o LogOptions, emit func
 			return err
 		}
 		r.services[full] = true
+	}
+	if o.Began != nil {
+		services := sortedKeys(r.services)
+		if len(services) == 0 {
+			services = sortedKeys(standing.Stack.Services)
+		}
+		o.Began(services)
 	}
 	if o.Ago > 0 {
 		clock, err := e.clockOffset(ctx)

@@ -49,6 +49,7 @@ func (c *appLogsCmd) Run(ctx context.Context, s *streams, apps *appCmd) error {
 	}
 	defer engine.Close()
 	printer := logPrinter{s: s, stack: app.Stack, stamps: c.Timestamps}
+	options.Began = printer.begin
 	return engine.Logs(ctx, app.Stack, options, printer.print)
 }
 
@@ -75,7 +76,18 @@ type logPrinter struct {
 	s      *streams
 	stack  string
 	stamps bool
-	width  int // of the widest prefix so far
+	width  int // of the widest prefix
+}
+
+// widestPrefix bounds the column of services, in characters.
+const widestPrefix = 30
+
+// begin makes room for the services' names and the number of a slot, so that the
+// first lines stand where the later ones do.
+func (p *logPrinter) begin(services []string) {
+	for _, service := range services {
+		p.width = min(max(p.width, len(strings.TrimPrefix(service, p.stack+"_"))+len(".1")), widestPrefix)
+	}
 }
 
 func (p *logPrinter) print(line deployer.LogLine) error {
@@ -90,7 +102,7 @@ func (p *logPrinter) print(line deployer.LogLine) error {
 	} else {
 		prefix += "@" + oneLine(line.Node)
 	}
-	p.width = min(max(p.width, len(prefix)), 30)
+	p.width = min(max(p.width, len(prefix)), widestPrefix)
 	text := fmt.Sprintf("%-*s | ", p.width, prefix)
 	if p.s.colour {
 		text = colourOf(line.Service) + text + "\x1b[0m"
