@@ -104,7 +104,7 @@ func TestNetworkOfEveryNodePlansToNothing(t *testing.T) {
 }
 
 func TestNetworkThatIsGoneIsNotCountedOn(t *testing.T) {
-	r := newRig(t, "copy")
+	r := newRig(t, "gone")
 	d := r.desired("1.0.0+1", compose("1"))
 	r.converges(d)
 	_, id, _ := r.service("app")

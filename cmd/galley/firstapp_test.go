@@ -21,7 +21,8 @@ import (
 // from and where the page is asked for: no public registry is needed here, and the
 // engine has a network of its own.
 func TestFirstApp(t *testing.T) {
-	private := shared.Get(t)
+	t.Parallel()
+	private := lanes[2].Get(t)
 	t.Cleanup(func() {
 		if err := emptyEngine(context.Background(), private); err != nil {
 			t.Error(err)

@@ -14,18 +14,30 @@ import (
 
 var update = flag.Bool("update", false, "write what galley says into the scripts' golden files")
 
-// shared is the private engine of this package's tests, started by the first
-// that needs one.
-var shared = engine.Shared{Options: engine.Options{Swarm: true}}
+// lanes are the private engines of this package's tests, each started by the first
+// test that asks for it. A script compares all that its engine has before and after,
+// so scripts that run at the same time have one each.
+var lanes = [3]engine.Shared{{Options: swarming}, {Options: swarming}, {Options: swarming}}
 
-type withEngine struct{ m *testing.M }
+var swarming = engine.Options{Swarm: true}
 
-func (w withEngine) Run() int { return shared.Main(w.m) }
+// withEngines closes the engines of the lanes when the tests are over.
+type withEngines struct {
+	m    interface{ Run() int }
+	lane int
+}
+
+func (w withEngines) Run() int {
+	if w.lane == len(lanes) {
+		return w.m.Run()
+	}
+	return lanes[w.lane].Main(withEngines{w.m, w.lane + 1})
+}
 
 // TestMain makes this test binary galley when it is run under that name, and
 // puts it on the PATH: a script, or a test, that runs galley runs this code.
 func TestMain(m *testing.M) {
-	testscript.Main(withEngine{m}, map[string]func(){"galley": main})
+	testscript.Main(withEngines{m, 0}, map[string]func(){"galley": main})
 }
 
 // TestScript runs the commands that need no engine. What the

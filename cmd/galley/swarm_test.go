@@ -28,27 +28,37 @@ import (
 	"github.com/galley-coop/galley/internal/localregistry"
 )
 
-// TestSwarm runs the scripts that deploy, one after the other: each compares
-// what the engine has before and after.
+// TestSwarm runs the scripts that deploy, in two lanes: each compares what its
+// engine has before and after.
 func TestSwarm(t *testing.T) {
-	private := shared.Get(t)
+	t.Parallel()
 	scripts, err := filepath.Glob(filepath.Join("testdata", "swarm", "*.txtar"))
 	if err != nil || len(scripts) < 3 {
 		t.Fatalf("%d scripts, error %v", len(scripts), err)
 	}
-	for _, script := range scripts {
-		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
-			p := params("")
-			p.Files = []string{script}
-			p.Setup = func(env *testscript.Env) error {
-				if err := setup(env); err != nil {
-					return err
-				}
-				return setupSwarm(t, env, private)
+	for lane := range 2 {
+		t.Run(strconv.Itoa(lane), func(t *testing.T) {
+			t.Parallel()
+			private := lanes[lane].Get(t)
+			for i := lane; i < len(scripts); i += 2 {
+				swarmScript(t, private, scripts[i])
 			}
-			testscript.Run(t, p)
 		})
 	}
+}
+
+func swarmScript(t *testing.T, private *engine.Engine, script string) {
+	t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
+		p := params("")
+		p.Files = []string{script}
+		p.Setup = func(env *testscript.Env) error {
+			if err := setup(env); err != nil {
+				return err
+			}
+			return setupSwarm(t, env, private)
+		}
+		testscript.Run(t, p)
+	})
 }
 
 // setupSwarm points a script at the engine and at a registry that the engine
