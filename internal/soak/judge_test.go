@@ -133,6 +133,9 @@ func (j *judgement) history() {
 	}
 	wrote := map[string]int{}
 	for i, r := range j.records {
+		if i == 0 && len(j.records) > len(j.exits) && strings.HasPrefix(j.note, "killed on the way to "+r.To+";") {
+			continue // it had told its end, and was killed while it cleared up
+		}
 		wrote[r.State]++
 		if i > 0 && r.Number == j.records[i-1].Number {
 			j.say("two history records have the number %d", r.Number)
