@@ -75,8 +75,12 @@ func TestDeployOutlivesLostAnswers(t *testing.T) {
 	r.Engine = lossy
 	r.converges(r.desired("1", compose("1")))
 	r.converges(r.desired("2", compose("2", "replicas: 1", "replicas: 2", "networks: [internal]", "networks: [internal, more]", "  internal: {}", "  internal: {}\n  more: {}"), "CONF_VERSION", "v2"))
+	r.Engine = direct
+	before := r.standing()
+	r.Engine = lossy
 	r.ends(r.deploy(r.desired("3", compose("3", "MODE: serve", "MODE: exit1"), "CONF_VERSION", "v3")), Failed, StatePrevious)
 	r.Engine = direct
+	r.isBack(before)
 	if way.lost < 20 {
 		t.Errorf("only %d answers were lost", way.lost)
 	}

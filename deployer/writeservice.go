@@ -94,6 +94,7 @@ func (w *writer) overwrite(ctx context.Context, known Service, spec swarm.Servic
 			return fmt.Errorf("updating service %q: %w", spec.Name, err)
 		}
 		if w.engine.isWritten(fresh.Spec, known.Spec, spec) {
+			w.touched[spec.Name], w.written[spec.Name] = true, spec // the answer was lost, and not the write
 			return nil
 		}
 		if err := accept(fresh.Spec); err != nil {
