@@ -269,6 +269,9 @@ func TestCanRecord(t *testing.T) {
 
 func TestRecordKeepsOwnerAndLink(t *testing.T) {
 	if os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("CI runs as root, who alone can give a file away")
+		}
 		t.Skip("only root can give a file away")
 	}
 	app := writeApp(t, "web.example.org", "TYPE=web\n")

@@ -214,8 +214,8 @@ var verdictCases = []verdictCase{
 		then: compose("1", "replicas: 1", "replicas: 0"), verdict: Converged, state: StateNew,
 	},
 	{
-		name: "node drained", what: "update; the only node is drained meanwhile, and active again when the deploy has failed; limit of 8 s",
-		before: compose("1"), then: compose("2", slow...), alone: true, during: (*scene).drain, limits: Limits{Converge: 8 * time.Second},
+		name: "node drained", what: "update under `failure_action: continue`; the only node is drained meanwhile, and active again when the deploy has failed; limit of 8 s",
+		before: compose("1"), then: compose("2", append(slow[:len(slow):len(slow)], "failure_action: pause", "failure_action: continue")...), alone: true, during: (*scene).drain, limits: Limits{Converge: 8 * time.Second},
 		verdict: TimedOut, state: StatePrevious, exit: 5, reason: `converging took longer than 8s: service app is starting with 0 of 1 tasks: no suitable node`,
 	},
 	{

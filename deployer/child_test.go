@@ -150,3 +150,26 @@ func (r *rig) deployStale(d *Desired) (o Outcome) {
 	})
 	return o
 }
+
+// A deploy that was killed after it had told its end leaves a journal of what stood
+// before it. What fails next is put back to where that deploy had come.
+func TestJournalOfADeployThatEnded(t *testing.T) {
+	r := newRig(t, "told")
+	r.converges(r.desired("1.0.0+1", compose("1")))
+	var journal []byte
+	o := r.deploy(r.desired("2.0.0+2", compose("2")), func(o *DeployOptions) {
+		o.Report = func(e Event) {
+			r.see(e)
+			if records, err := r.records(t.Context(), recordJournal, r.stack); err == nil && len(records) == 1 {
+				journal = records[0].Spec.Data
+			}
+		}
+	})
+	r.ends(o, Converged, StateNew)
+	before := r.standing()
+	if _, err := r.createRecord(t.Context(), recordJournal, r.stack, "", journal, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.ends(r.deploy(r.desired("3.0.0+3", compose("3", "MODE: serve", "MODE: exit1"))), Failed, StatePrevious)
+	r.isBack(before)
+}

@@ -294,7 +294,7 @@ func (d *deploy) record(o Outcome) Record {
 	return Record{
 		When: d.started.UTC().Truncate(time.Second), By: operator(), Operation: cmp.Or(d.options.Operation, OpDeploy), Recipe: d.desired.Recipe, From: d.plan.From, To: d.desired.Version,
 		Entry: d.desired.EntryDigest, Catalogue: d.options.Catalogue, Verdict: o.Verdict, State: o.State, Reason: o.Reason,
-		Changed: changed, Plan: strings.TrimSpace(d.plan.summary()), Unverified: d.desired.Unverified, Duration: o.Duration,
+		Changed: changed, Plan: strings.TrimSpace(d.plan.summary()), Unverified: d.desired.Unverified, Token: d.journal.Token, Duration: o.Duration,
 	}
 }
 

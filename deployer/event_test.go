@@ -76,7 +76,8 @@ func TestEventsTellHealthAndPulling(t *testing.T) {
 	r := newRig(t, "events")
 	image := r.pushed("events")
 	release := r.lab.hold(t, "/v2/app/manifests/"+image.Digest) // until the pull was seen
-	late := compose("events", "MODE: serve", "MODE: serve\n      DELAY: 4s", "retries: 1}", "retries: 60}") // a start_period has checks further apart, from API 1.44 on
+	// No start_period: from API 1.44 on checks are further apart in it.
+	late := compose("events", "MODE: serve", "MODE: serve\n      DELAY: 4s", "retries: 1}", "retries: 60}")
 	var healths, pulling []string
 	var last Event
 	o := r.deploy(r.desired("1.0.0+1", late), func(o *DeployOptions) {

@@ -36,8 +36,10 @@ type Record struct {
 	Plan      string        `json:"plan"`    // the plan's summary, one line
 	// Unverified are the reasons why nobody vouches for what was deployed; none
 	// for an entry of a verified catalogue.
-	Unverified []string      `json:"unverified,omitempty"`
-	Duration   time.Duration `json:"duration_ns"`
+	Unverified []string `json:"unverified,omitempty"`
+	// Token is of the deploy's journal, "" where it had none.
+	Token    string        `json:"token,omitempty"`
+	Duration time.Duration `json:"duration_ns"`
 }
 
 // CatalogueMark is the catalogue a deploy was made from. Its versions are what

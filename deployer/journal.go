@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,6 +28,8 @@ type Journal struct {
 	To     string    `json:"to"` // what was being deployed
 	By     string    `json:"by"`
 	Since  time.Time `json:"since"`
+	// Token is what the history's record of the same deploy has, too.
+	Token string `json:"token"`
 	// Services are the stored specs by service name, as the engine gave them.
 	Services map[string]swarm.ServiceSpec `json:"services"`
 	// Networks and Configs are the names that stood; what a failed deploy made
@@ -51,7 +54,7 @@ const maxJournal = 1_000_000
 
 func newJournal(current *Stack, plan *Plan, unwell []string) *Journal {
 	j := &Journal{
-		Stack: current.Name, Recipe: plan.Recipe, From: plan.From, To: plan.To, By: operator(), Since: time.Now().UTC().Truncate(time.Second),
+		Stack: current.Name, Recipe: plan.Recipe, From: plan.From, To: plan.To, By: operator(), Since: time.Now().UTC().Truncate(time.Second), Token: rand.Text(),
 		Services: map[string]swarm.ServiceSpec{}, Networks: []string{}, Configs: []string{}, Unwell: unwell,
 	}
 	for name, service := range current.Services {
@@ -161,7 +164,18 @@ func (e *Engine) openJournal(ctx context.Context, fresh *Journal, writes bool) (
 	if err != nil {
 		return nil, "", false, err
 	}
+	ended := false
 	if standing != nil {
+		if ended, err = e.toldItsEnd(ctx, standing); err != nil {
+			return nil, "", false, err
+		}
+	}
+	switch {
+	case ended:
+		if err := e.removeRecord(ctx, id); err != nil {
+			return nil, "", false, fmt.Errorf("removing the journal of a deploy that ended: %w", err)
+		}
+	case standing != nil:
 		return standing, id, true, nil
 	}
 	if !writes {
@@ -180,6 +194,19 @@ func (e *Engine) openJournal(ctx context.Context, fresh *Journal, writes bool) (
 		return nil, "", false, fmt.Errorf("writing the journal: %w", err)
 	}
 	return fresh, id, false, nil
+}
+
+// toldItsEnd tells whether the deploy of a journal came to its end and wrote that into
+// the history: it was killed while it cleared up. What its journal names stood before
+// it, and is not what the next deploy should put back.
+func (e *Engine) toldItsEnd(ctx context.Context, j *Journal) (bool, error) {
+	records, err := e.History(ctx, j.Stack)
+	if err != nil || j.Token == "" {
+		return false, err
+	}
+	return slices.ContainsFunc(records, func(r Record) bool {
+		return r.Token == j.Token && (r.State == StateNew || r.State == StatePrevious)
+	}), nil
 }
 
 // readJournal finds a stack's journal, nil when there is none.
