@@ -121,11 +121,7 @@ func (w *wanted) notesOf(ctx context.Context, version string) ([]recipe.Note, er
 	if err != nil {
 		return nil, err
 	}
-	files, err := w.client.Bundle(ctx, entry)
-	if err != nil {
-		return nil, err
-	}
-	loaded, err := recipe.Load(files, recipe.Options{Compose: entry.Compose})
+	loaded, err := loadEntry(ctx, w.client, entry)
 	if err != nil {
 		return nil, err
 	}

@@ -68,17 +68,16 @@ func change(r deployer.Record) string {
 	switch {
 	case r.From == r.To:
 		return cmp.Or(r.To, "-")
-	case r.To == "":
+	case r.Operation == deployer.OpUnlock:
 		return "-"
 	}
-	return cmp.Or(r.From, "(none)") + " → " + r.To
+	return cmp.Or(r.From, "(none)") + " → " + cmp.Or(r.To, "(none)")
 }
 
 // changesOf is what a record's plan changed: neither what it did not nor what it kept.
 func changesOf(r deployer.Record) string {
 	var parts []string
 	for part := range strings.SplitSeq(r.Plan, ", ") {
-		part = strings.TrimSuffix(part, " (0 services restart)")
 		if part != "" && !strings.HasPrefix(part, "0 ") && !strings.HasSuffix(part, " unchanged") {
 			parts = append(parts, part)
 		}
@@ -88,6 +87,9 @@ func changesOf(r deployer.Record) string {
 
 // verdictOf is the verdict, with the state of the stack where it does not follow.
 func verdictOf(r deployer.Record) string {
+	if r.Operation == deployer.OpUnlock { // it judges no stack
+		return "done"
+	}
 	text := string(r.Verdict)
 	if r.Verdict != deployer.Converged || r.State != deployer.StateNew {
 		text = fmt.Sprintf("%s, state %s", r.Verdict, r.State)
@@ -105,7 +107,7 @@ func why(r deployer.Record) string {
 		text = fmt.Sprintf("%.*s…", maxWhy, text)
 	}
 	if len(r.Unverified) > 0 {
-		text = "unverified: " + oneLine(r.Unverified[0]) + "; " + text
+		text = strings.TrimSuffix("unverified: "+oneLine(r.Unverified[0])+"; "+text, "; ")
 	}
 	return cmp.Or(text, "-")
 }
