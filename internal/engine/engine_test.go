@@ -51,10 +51,16 @@ func inventory(t *testing.T) []string {
 }
 
 // sameAs waits until the host has nothing that it had not before. Other packages'
-// tests may be in the middle of a step, which does not last.
-func sameAs(t *testing.T, before []string) {
+// tests may be in the middle of a step, which does not last. steps are taken before
+// each look.
+func sameAs(t *testing.T, before []string, steps ...func(context.Context) error) {
 	t.Helper()
 	eventually(t, "left on the host", func(ctx context.Context) error {
+		for _, step := range steps {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
 		after, err := Inventory(ctx)
 		if err != nil {
 			return err
