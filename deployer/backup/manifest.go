@@ -64,6 +64,8 @@ type Manifest struct {
 	Stopped    []string  `json:"stopped"` // services that were stopped meanwhile
 	Secrets    string    `json:"secrets"` // SecretsIncluded, SecretsLeftOut or SecretsNone
 	Parts      []Part    `json:"parts"`
+	// LeftOut is what of the app is in no part, and why, a line each.
+	LeftOut []string `json:"left_out"`
 }
 
 const (
@@ -94,7 +96,7 @@ func (m *Manifest) Bytes() (sum int64) {
 func (m *Manifest) encode() ([]byte, error) {
 	whole := *m
 	whole.Format = ManifestFormat
-	whole.Unverified, whole.Stopped = notNil(m.Unverified), notNil(m.Stopped)
+	whole.Unverified, whole.Stopped, whole.LeftOut = notNil(m.Unverified), notNil(m.Stopped), notNil(m.LeftOut)
 	whole.Started, whole.Ended = m.Started.UTC(), m.Ended.UTC()
 	whole.Parts = make([]Part, len(m.Parts))
 	for i, p := range m.Parts {
