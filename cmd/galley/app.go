@@ -64,7 +64,8 @@ type appLookCmds struct {
 
 // appBackupCmds keep apps' data elsewhere and bring it back.
 type appBackupCmds struct {
-	Backup appBackupCmd `cmd:"" help:"Keep an app's data in an encrypted repository: list, check and thin out its backups."`
+	Backup  appBackupCmd  `cmd:"" help:"Keep an app's data in an encrypted repository: list, check and thin out its backups."`
+	Restore appRestoreCmd `cmd:"" help:"Bring an app back as a backup has it."`
 }
 
 // appInsideCmds reach into an app's containers.

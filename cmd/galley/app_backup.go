@@ -12,6 +12,7 @@ import (
 )
 
 type appBackupCmd struct {
+	Create backupCreateCmd `cmd:"" help:"Back an app up: volumes, env file and secrets."`
 	Init   backupInitCmd   `cmd:"" help:"Make the repository that backups are kept in."`
 	Ls     backupLsCmd     `cmd:"" help:"List the backups."`
 	Verify backupVerifyCmd `cmd:"" help:"Read backups back and compare them with what was stored."`

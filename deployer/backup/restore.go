@@ -267,7 +267,7 @@ func (r *restoration) undo(ctx context.Context, cause error) (*Restored, error) 
 	r.say("undo", "", "%v; bringing back what was before", cause)
 	err := r.hold.Stop(ctx, nil)
 	if err == nil && r.state != nil {
-		err = r.unkeep(ctx)
+		err = undo(ctx, r.engine, r.state, r.carrier)
 	}
 	if err == nil {
 		err = r.hold.Resume(ctx)

@@ -206,15 +206,28 @@ func (r *restoration) intoContainer(ctx context.Context, p *Part) error {
 	return nil
 }
 
-// unkeep brings back what the volumes held, and removes those that were not there. Copies
-// that are not whole are of volumes that nobody has written.
-func (r *restoration) unkeep(ctx context.Context) error {
-	return Undo(ctx, r.engine, r.state, r.carrier)
+// GoBack brings back what a stack's volumes held before a restore that did not end, and
+// the services that ran then.
+func GoBack(ctx context.Context, e *deployer.Engine, state *deployer.Restoring, o deployer.HoldOptions) error {
+	hold, err := e.Hold(ctx, state.Stack, o)
+	if err != nil {
+		return err
+	}
+	defer hold.Close(ctx)
+	if err := hold.Stop(ctx, nil); err != nil {
+		return fault.Wrap(fault.Left, err)
+	}
+	r := &restoration{engine: e, carriers: map[string]*deployer.Carrier{}}
+	if err := undo(ctx, e, state, r.carrier); err != nil {
+		return fault.Hint(fault.Wrap(fault.Left, err), "run it again: the copies are there")
+	}
+	return hold.Start(context.WithoutCancel(ctx))
 }
 
-// Undo brings back what a stack's volumes held before a restore that did not end, and forgets
-// it. Services must be stopped. The copies are removed when all of them are back.
-func Undo(ctx context.Context, e *deployer.Engine, state *deployer.Restoring, on helperOn) error {
+// undo brings back what volumes held, and removes those that were not there. Copies that
+// are not whole are of volumes that nobody has written. The copies are removed when all
+// of them are back. Services must be stopped.
+func undo(ctx context.Context, e *deployer.Engine, state *deployer.Restoring, on helperOn) error {
 	if state.Writing {
 		for _, k := range state.Kept {
 			if err := copyVolume(ctx, on, state.Stack, k.NodeID, k.Name, k.Volume); err != nil {
