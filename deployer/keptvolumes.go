@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -34,9 +33,9 @@ const (
 	labelKeptRun = "galley.kept-run" // the run that was restored
 )
 
-// KeptName is the name of the copy of a volume that a restore of a run makes.
-func KeptName(volume, run string) string {
-	return volume + "_before_" + strings.ToLower(strings.TrimSuffix(run[strings.LastIndex(run, "-")+1:], "-"))
+// KeptName is the name of the copy of a volume that a restore makes which begins then.
+func KeptName(volume string, at time.Time) string {
+	return volume + "_before_" + at.UTC().Format("20060102T150405Z")
 }
 
 // KeepVolume makes the empty volume for a copy, by the driver and on the node of the

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"time"
 
 	"github.com/galley-coop/galley/deployer"
 	"github.com/galley-coop/galley/deployer/backup/carrier"
@@ -39,13 +40,13 @@ func (r *restoration) keep(ctx context.Context) error {
 		r.state = left
 		return r.makeVolumes(ctx)
 	}
-	kept, made := []deployer.KeptVolume{}, []string{}
+	now, kept, made := time.Now(), []deployer.KeptVolume{}, []string{}
 	for _, v := range r.volumes {
 		if v.Made {
 			made = append(made, v.Volume)
 			continue
 		}
-		kept = append(kept, deployer.KeptVolume{Volume: v.Volume, Name: deployer.KeptName(v.Volume, r.Manifest.Run), NodeID: v.nodeID, Node: v.Node, Run: r.Manifest.Run})
+		kept = append(kept, deployer.KeptVolume{Volume: v.Volume, Name: deployer.KeptName(v.Volume, now), NodeID: v.nodeID, Node: v.Node, Run: r.Manifest.Run})
 	}
 	if r.state, err = r.engine.BeginRestore(ctx, r.hold, r.Manifest.Run, kept, made); err != nil {
 		return err
@@ -61,12 +62,8 @@ func (r *restoration) keep(ctx context.Context) error {
 	return r.makeVolumes(ctx)
 }
 
-// keepOne copies a volume into a new one. A copy of an earlier restore of the same run goes:
-// it was told that it may, or it would have another name.
+// keepOne copies a volume into a new one.
 func (r *restoration) keepOne(ctx context.Context, k deployer.KeptVolume) error {
-	if err := r.engine.RemoveVolume(ctx, k.NodeID, k.Name); err != nil {
-		return err
-	}
 	if err := r.engine.KeepVolume(ctx, r.Desired.Stack.Name, k); err != nil {
 		return err
 	}
