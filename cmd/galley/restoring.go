@@ -22,6 +22,8 @@ type comeback struct {
 	flags      restoreFlags
 	// hookTimeout bounds each hook of the recipe.
 	hookTimeout time.Duration
+	// trial says that it is none of the operator's apps: hooks are not told of it.
+	trial bool
 
 	engine   *deployer.Engine
 	prepared *backup.Prepared
@@ -179,7 +181,7 @@ func (c *comeback) restore(ctx context.Context) (*backup.Restored, error) {
 		Repository: c.repository, Manifest: c.manifest, Desired: c.wanted.desired, Deploy: options,
 		Node: c.flags.Node, HookTimeout: c.hookTimeout, Report: report,
 	})
-	if restored != nil && restored.Outcome.Verdict != "" {
+	if restored != nil && restored.Outcome.Verdict != "" && !c.trial {
 		c.streams.tell(ctx, c.engine, c.prepared.App, &restored.Outcome)
 	}
 	return restored, err

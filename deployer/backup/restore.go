@@ -276,7 +276,7 @@ func (r *restoration) undo(ctx context.Context, cause error) (*Restored, error) 
 		err = fault.Wrap(fault.Left, fmt.Errorf("%w; bringing back what was before: %w", cause, err))
 		return &r.result, fault.Hint(err, "galley app restore --undo tries it again; galley app volume ls shows the copies that were kept")
 	}
-	if kind := fault.KindOf(cause); kind != fault.PutBack {
+	if kind := fault.KindOf(cause); kind != fault.PutBack && kind != fault.Refused { // a repository that was tampered with is no failure of the app's
 		cause = fault.Wrap(fault.PutBack, cause)
 	}
 	return &r.result, fault.Hint(cause, "the volumes hold what they held before, and what ran runs again")
