@@ -52,9 +52,9 @@ func (u *unpacker) copy(fd int, rel string, off, n int64) error {
 		if err := ended(u.ctx); err != nil {
 			return err
 		}
-		buf := u.data[:min(n, chunk)]
-		if _, err := io.ReadFull(u.tr, buf); err != nil {
-			return dataError(rel, err)
+		buf, err := u.in.some(n)
+		if err != nil {
+			return dataError(err)
 		}
 		if err := pwrite(fd, buf, off); err != nil {
 			return pathError("write", rel, err)
@@ -66,11 +66,11 @@ func (u *unpacker) copy(fd int, rel string, off, n int64) error {
 }
 
 // dataError is an error inside of an entry, where no end is expected.
-func dataError(rel string, err error) error {
-	if errors.Is(err, io.EOF) {
+func dataError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTruncated
 	}
-	return streamError("reading "+rel, err)
+	return err
 }
 
 func pwrite(fd int, buf []byte, off int64) error {
@@ -94,9 +94,9 @@ func (u *unpacker) pieces(fd int, rel string, hdr *tar.Header) error {
 	if err != nil || size < 0 {
 		return fault.New(fault.Refused, "entry %q has no size", rel)
 	}
-	list, err := readSparseMap(u.tr, size)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errTruncated
+	list, err := readSparseMap(u.in, size)
+	if err = dataError(err); errors.Is(err, errTruncated) {
+		return err
 	}
 	if err != nil {
 		return fault.New(fault.Refused, "entry %q: %w", rel, err)
@@ -130,8 +130,8 @@ func (u *unpacker) zeros(fd int, rel string, size int64) error {
 			return err
 		}
 		buf := u.data[:min(size-off, chunk)]
-		if _, err := io.ReadFull(u.tr, buf); err != nil {
-			return dataError(rel, err)
+		if _, err := io.ReadFull(u.in, buf); err != nil {
+			return dataError(err)
 		}
 		for len(buf) > 0 {
 			part := buf[:min(len(buf), holeSize)]
