@@ -36,7 +36,6 @@ func TestManifestIsCheckedOnReading(t *testing.T) {
 		"relative":        {`"file": "/app`, `"file": "app`},
 		"missing":         {`"parts"`, `"party"`},
 		"type":            {`"files": 0`, `"files": "0"`},
-		"other letters":   {`"parts"`, `"PARTS": [{"kind": "x"}], "parts"`},
 		"letters behind":  {"\n}", ",\"PARTS\": [{\"kind\": \"x\"}]\n}"},
 		"behind":          {"\n}", "\n}{}"},
 		"domain of paths": {`"domain": "app.`, `"domain": "../app.`},

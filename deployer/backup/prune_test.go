@@ -78,26 +78,20 @@ func TestPolicyIsOfEachApp(t *testing.T) {
 }
 
 func TestPruneKeepsRunsWhole(t *testing.T) {
-	needRestic(t)
-	r := open(t, t.TempDir())
-	var ids []string
-	for day := range 2 {
-		m := newManifest("app.example.org", testTime.AddDate(0, 0, day))
-		storeRun(t, r, m, noise(uint64(day), 100_000), true)
-		ids = append(ids, m.Run)
+	r, _, _ := fresh(t) // of its runs one is old, the other was given up
+	m := newManifest("app.example.org", testTime.AddDate(0, 0, 2))
+	if err := storeRun(r, m, noise(3, 100_000), true); err != nil {
+		t.Fatal(err)
 	}
-	given := newManifest("app.example.org", testTime.AddDate(0, 0, -3)) // up
-	storeRun(t, r, given, noise(9, 100_000), false)
-	policy := Policy{Last: 1}
-	decided, err := r.PlanPrune(t.Context(), "", policy, testTime.AddDate(0, 0, 2))
-	if err != nil || len(decided) != 3 || len(Removed(decided)) != 2 || len(Removed(decided)[0].Run.Snapshots) != 3 {
+	decided, err := r.PlanPrune(t.Context(), "", Policy{Last: 1}, testTime.AddDate(0, 0, 3))
+	if err != nil || len(decided) != 3 || len(Removed(decided)) != 2 {
 		t.Fatalf("decided %+v, %v", decided, err)
 	}
 	if err := r.Prune(t.Context(), decided); err != nil {
 		t.Fatal(err)
 	}
 	runs, err := r.Runs(t.Context(), "")
-	if err != nil || len(runs) != 1 || runs[0].ID != ids[1] || len(runs[0].Snapshots) != 3 {
+	if err != nil || len(runs) != 1 || runs[0].ID != m.Run || len(runs[0].Snapshots) != 3 {
 		t.Fatalf("left are %+v, %v", runs, err)
 	}
 	checked, err := r.Verify(t.Context(), runs, nil)

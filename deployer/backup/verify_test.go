@@ -12,15 +12,12 @@ import (
 )
 
 func TestVerifyFindsFlippedByte(t *testing.T) {
-	needRestic(t)
-	dir := t.TempDir()
-	r := open(t, dir)
-	m := newManifest("app.example.org", testTime)
-	storeRun(t, r, m, noise(2, 2<<20), true)
-	runs, err := r.Runs(t.Context(), "")
+	r, dir, _ := fresh(t)
+	latest, err := r.FindRun(t.Context(), "app.example.org", Latest)
 	if err != nil {
 		t.Fatal(err)
 	}
+	runs := []Run{latest}
 	var steps []string
 	checked, err := r.Verify(t.Context(), runs, func(s VerifyStep) {
 		if s.Part == nil {
@@ -91,10 +88,11 @@ func flip(t *testing.T, dir string) {
 // TestVerifyFindsWhatTheManifestDoesNotSay has a repository that is whole, and a
 // manifest that is not true of it.
 func TestVerifyFindsWhatTheManifestDoesNotSay(t *testing.T) {
-	needRestic(t)
-	r := open(t, t.TempDir())
-	m := newManifest("app.example.org", testTime)
-	storeRun(t, r, m, []byte("data"), false)
+	r, _, _ := fresh(t)
+	m := newManifest("other.example.org", testTime)
+	if err := storeRun(r, m, []byte("data"), false); err != nil {
+		t.Fatal(err)
+	}
 	noTar := Part{Kind: KindPath, Name: "/var/x", Service: "app"}
 	if err := r.StorePart(t.Context(), m, &noTar, giving([]byte(strings.Repeat("no tar ", 300)))); err != nil {
 		t.Fatal(err)
@@ -109,7 +107,7 @@ func TestVerifyFindsWhatTheManifestDoesNotSay(t *testing.T) {
 	if err := r.StoreManifest(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	run, err := r.FindRun(t.Context(), "app.example.org", m.Run[:10])
+	run, err := r.FindRun(t.Context(), m.Domain, m.Run[:10])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,10 +16,10 @@ import (
 // child is restic at work.
 type child struct {
 	cmd    *exec.Cmd
-	errs   clipping     // its standard error
-	moved  atomic.Int64 // bytes through its pipes
+	errs   clipping      // its standard error
+	moved  atomic.Int64  // bytes through its pipes
 	grace  time.Duration // between SIGINT and SIGKILL
-	read   chan error   // gets one value when its standard output was read to the end
+	read   chan error    // gets one value when its standard output was read to the end
 	exited chan struct{}
 	status error // of its end, once exited is closed
 

@@ -116,6 +116,7 @@ func TestProgramThatCannotBeUsed(t *testing.T) {
 
 func TestRepositoryUnreachable(t *testing.T) {
 	needRestic(t)
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +138,7 @@ func TestRepositoryUnreachable(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
+	r.Patience = 0
 	_, err = r.Store(t.Context(), StoreOptions{File: "/x"}, giving(noise(3, 3<<20)))
 	wants(t, err, Unreachable)
 	if text := err.Error() + fault.HintOf(err); strings.Contains(text, "fLy") || !strings.Contains(text, listener.Addr().String()) {
@@ -185,6 +187,7 @@ func TestRepositoryFull(t *testing.T) {
 	needRestic(t)
 	const inside = "GALLEY_TEST_MOUNTS"
 	if os.Getenv(inside) == "" {
+		t.Parallel()
 		if os.Getuid() != 0 && os.Getenv("CI") != "true" {
 			t.Skip("only root can mount")
 		}
@@ -231,6 +234,23 @@ func TestRepositoryFull(t *testing.T) {
 	}
 }
 
+// awaitLock waits until a lock was written.
+func awaitLock(t *testing.T, dir string) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		locks, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, lock := range locks {
+			if !strings.Contains(lock.Name(), "-tmp-") {
+				return
+			}
+		}
+	}
+	t.Fatal("nobody locks the repository")
+}
+
 // TestLockedRepositoryIsTriedAgain has another restic hold the repository for itself.
 func TestLockedRepositoryIsTriedAgain(t *testing.T) {
 	r, p := fresh(t)
@@ -241,11 +261,7 @@ func TestLockedRepositoryIsTriedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for entries := []os.DirEntry(nil); len(entries) == 0; time.Sleep(time.Millisecond) { // until it has its lock
-		if entries, err = os.ReadDir(filepath.Join(r.URL, "locks")); err != nil {
-			t.Fatal(err)
-		}
-	}
+	awaitLock(t, filepath.Join(r.URL, "locks"))
 	if err := held.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
