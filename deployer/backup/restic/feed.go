@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 )
 
 const (
-	// pipeBytes is what the pipe into restic holds.
-	pipeBytes = 1 << 20
+	// conduitBytes bounds what is on its way into restic.
+	conduitBytes = 1 << 20
 	// sliceBytes is how much is written into it at a time.
 	sliceBytes = 128 << 10
 )
@@ -81,13 +80,13 @@ func (f *feed) remember(part []byte) {
 }
 
 // repeatable tells that all that was given is still here.
-func (f *feed) repeatable() bool { return f.given <= pipeBytes+sliceBytes }
+func (f *feed) repeatable() bool { return f.given <= conduitBytes+sliceBytes }
 
 // pour gives restic what the source writes, until the source is done, which is nil,
 // or restic is.
-func (f *feed) pour(c *child, pipe *os.File) error {
+func (f *feed) pour(c *child, w io.Writer) error {
 	if len(f.early) > 0 {
-		if _, err := pipe.Write(f.early); err != nil {
+		if _, err := w.Write(f.early); err != nil {
 			return errGone
 		}
 	}
@@ -95,7 +94,7 @@ func (f *feed) pour(c *child, pipe *os.File) error {
 		select {
 		case part := <-f.chunks:
 			f.remember(part)
-			n, err := pipe.Write(part)
+			n, err := w.Write(part)
 			c.moved.Add(int64(n))
 			f.taken <- struct{}{}
 			if err != nil {
