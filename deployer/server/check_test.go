@@ -210,6 +210,18 @@ func TestCheckNetworks(t *testing.T) {
 	says(t, checkNetworks(s), NotKnown, "routes", "ip route")
 }
 
+func TestSoon(t *testing.T) {
+	pool := netip.MustParsePrefix("10.0.0.0/8")
+	for other, want := range map[string]bool{
+		"10.0.5.0/24": true, "10.3.255.0/24": true, "10.4.0.0/24": false, "10.213.14.68/30": false,
+		"10.0.0.0/7": true, "192.168.0.0/16": false, "fd00::/64": false,
+	} {
+		if got := soon(pool, netip.MustParsePrefix(other), 24); got != want {
+			t.Errorf("%s: %v, want %v", other, got, want)
+		}
+	}
+}
+
 func TestCheckProxy(t *testing.T) {
 	l := manager("a")
 	s := &Survey{Looks: []*Look{l}}
