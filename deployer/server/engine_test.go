@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -320,12 +322,16 @@ func TestFactsOverSSH(t *testing.T) {
 	}
 	defer open.Close()
 	to := open.Addr().(*net.TCPAddr).AddrPort()
-	if err := look.Facts.dial(t.Context(), to); err != nil {
-		t.Errorf("an open port, tried from there: %v", err)
+	closed := netip.MustParseAddrPort("127.0.0.1:1")
+	if errs := look.Facts.dial(t.Context(), []netip.AddrPort{closed, to}); errs[0] == nil || errs[0].Error() != "refused" || errs[1] != nil {
+		t.Errorf("a closed port and an open one, tried from there: %v", errs)
 	}
-	open.Close()
-	if err := look.Facts.dial(t.Context(), to); err == nil || err.Error() != "refused" {
-		t.Errorf("a closed port, tried from there: %v", err)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var untold errNotTold
+	if errs := look.Facts.dial(t.Context(), []netip.AddrPort{to}); !errors.As(errs[0], &untold) {
+		t.Errorf("a port, tried from a machine that went away: %v", errs)
 	}
 }
 
