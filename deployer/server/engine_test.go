@@ -284,6 +284,9 @@ func TestCheckOverlap(t *testing.T) {
 		t.Fatalf("%v, %v, routes %v", s.Own().Err, s.Own().FactsErr, routesOf(s.Own()))
 	}
 	link := routesOf(s.Own())[0].prefix
+	if own := netip.MustParseAddr(e.NodeAddr()); !link.Contains(own) || s.Own().Facts.Routes[0].Interface != "eth0" {
+		t.Fatalf("the routes are another machine's: %v, expected one to %s", routesOf(s.Own()), own)
+	}
 	config := &network.IPAM{Config: []network.IPAMConfig{{Subnet: link.String()}}}
 	made, err := c.NetworkCreate(t.Context(), "astray", network.CreateOptions{Driver: "overlay", IPAM: config})
 	if err != nil {
@@ -332,6 +335,19 @@ func TestFactsOverSSH(t *testing.T) {
 	var untold errNotTold
 	if errs := look.Facts.dial(t.Context(), []netip.AddrPort{to}); !errors.As(errs[0], &untold) {
 		t.Errorf("a port, tried from a machine that went away: %v", errs)
+	}
+}
+
+// TestSilentSSH looks at a machine whose ssh connects to something that says nothing.
+func TestSilentSSH(t *testing.T) {
+	operator(t)
+	_, c := overSSH(t, "unix:///nowhere")
+	config := readFile(t, c.Config)
+	writeFile(t, c.Config, "Host silent\n\tProxyCommand sh -c 'while read line; do :; done'\n"+config)
+	look := lookAt(t.Context(), "ssh://silent", time.Second)
+	failsWith(t, look.Err, fault.Unavailable, "did not answer within 1s")
+	if look.Address != "ssh://silent" {
+		t.Errorf("address %q", look.Address)
 	}
 }
 
