@@ -1,0 +1,4 @@
+package main
+
+// serverMachineCmds change machines over ssh.
+type serverMachineCmds struct{}
