@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -142,6 +143,26 @@ func (m *Machine) await(ctx context.Context) error {
 	return nil
 }
 
+// limitless is read by the init script of Debian's engine, which raises limits before it
+// starts it. Where nobody may, as in most containers, it goes on without.
+const limitless = "ulimit() { command ulimit \"$@\" 2>/dev/null || :; }\n"
+
+// mayRaiseLimits tells whether this process has CAP_SYS_RESOURCE (capabilities(7)).
+func mayRaiseLimits() bool {
+	const sysResource = 24
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if set, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			bits, err := strconv.ParseUint(strings.TrimSpace(set), 16, 64)
+			return err == nil && bits&(1<<sysResource) != 0
+		}
+	}
+	return false
+}
+
 // furnish makes the files that make a machine itself: keys, names, and the way that its
 // host's apt has to packages. The engine's configuration is there before the engine, as
 // it is where images come from a registry without TLS.
@@ -160,6 +181,9 @@ func (s *Site) furnish(ctx context.Context, m *Machine, files string) error {
 		"root/.ssh/authorized_keys":       string(public),
 		"etc/ssh/keys/" + User:            string(public),
 		"etc/docker/daemon.json":          fmt.Sprintf("{\n  \"insecure-registries\": [%q],\n  \"cgroup-parent\": %q\n}\n", s.net.prefix, "/"+s.id),
+	}
+	if !mayRaiseLimits() {
+		all["etc/default/docker"] = limitless
 	}
 	all["etc/ssh/sshd_config.d/bare.conf"] += "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u\n"
 	for name, content := range all {
