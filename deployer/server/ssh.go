@@ -100,10 +100,10 @@ func (m Machine) String() string {
 	return "ssh://" + host
 }
 
-// sshOptions never ask, and give up on a machine that has gone silent. Host keys are
-// checked as the operator's configuration says: one that is not known is an error.
+// sshOptions never ask, take no host key that is not known, and give up on a machine
+// that has gone silent.
 var sshOptions = []string{
-	"-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15",
+	"-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=15",
 	"-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3",
 }
 
@@ -265,7 +265,7 @@ func orNothing(text string) string {
 	return text
 }
 
-// lastLines are the last that are not empty, with control characters made visible.
+// lastLines are the last that are not empty, in one, without control characters.
 func lastLines(text string) string {
 	const most = 5
 	var lines []string
@@ -274,7 +274,7 @@ func lastLines(text string) string {
 			lines = append(lines, printable(line))
 		}
 	}
-	return strings.Join(lines[max(0, len(lines)-most):], "\n")
+	return strings.Join(lines[max(0, len(lines)-most):], "; ")
 }
 
 // printable replaces what a terminal would obey.
