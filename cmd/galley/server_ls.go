@@ -27,7 +27,7 @@ where it answers, asked at the same time. DISK is free where the engine keeps it
 APPS how many env files the folder has.
 
 Exit codes: 0 at least one server answered, or there is none; one that did not is told
-with the reason. 3 none answered.`
+with the reason. 3 none answered; 4 because of the host key of the first.`
 }
 
 // Run lists the servers.

@@ -204,7 +204,7 @@ func (a *Added) reach(ctx context.Context, name, address string, hostKeys []stri
 		a.Notes = append(a.Notes, fmt.Sprintf("%s has no engine yet: galley server bootstrap installs one", address))
 		return &Look{Name: name, Address: address, Err: errNoEngine}, nil
 	}
-	return nil, fault.Hint(look.Err, "%s; --no-check adds it all the same", cmp.Or(fault.HintOf(look.Err), "is the engine running?"))
+	return nil, fault.Hint(look.Err, "%s --no-check adds it all the same", cmp.Or(fault.HintOf(look.Err), "is the engine running?"))
 }
 
 // errNoEngine is of a machine that lets the operator in and has no engine.

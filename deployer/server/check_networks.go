@@ -1,6 +1,8 @@
 package server
 
 import (
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -62,9 +64,8 @@ func checkSubnets(l *Look) []Finding {
 	return []Finding{{"networks", OK, l.Host(), text + ", nor a route of the node", ""}}
 }
 
-// checkPools warns of subnets that the swarm could yet give to a network.
+// checkPools warns of subnets that the swarm could soon give to a network.
 func checkPools(l *Look, routes []subnet) []Finding {
-	var found []Finding
 	cluster := l.Info.Swarm.Cluster
 	if cluster == nil {
 		return nil
@@ -75,6 +76,7 @@ func checkPools(l *Look, routes []subnet) []Finding {
 			local = append(local, subnet{prefix.Masked(), "the engine's own address pool"})
 		}
 	}
+	var found []Finding
 	for _, text := range cluster.DefaultAddrPool {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -82,13 +84,35 @@ func checkPools(l *Look, routes []subnet) []Finding {
 		}
 		pool := subnet{prefix.Masked(), "the swarm's address pool"}
 		for _, other := range slices.Concat(routes, local) {
-			if pool.prefix.Overlaps(other.prefix) {
-				found = append(found, Finding{"networks", Warning, l.Host(), fmt.Sprintf("%s has %s in it: a network made later may get those addresses", pool, other),
+			if soon(pool.prefix, other.prefix, int(cmp.Or(cluster.SubnetSize, swarmSubnet))) {
+				found = append(found, Finding{"networks", Warning, l.Host(), fmt.Sprintf("%s has %s among its first subnets: a network made later may get those addresses", pool, other),
 					"docker swarm init --default-addr-pool chooses another pool, before the first network; later, give networks subnets by hand"})
 			}
 		}
 	}
 	return found
+}
+
+const (
+	// swarmSubnet is how many bits the subnets have that swarm takes from its pool.
+	swarmSubnet = 24
+	// nearSubnets is how many of them a swarm may come to need. It takes the lowest that
+	// is free: addresses far up in the pool of 10.0.0.0/8 are in nobody's way.
+	nearSubnets = 1024
+)
+
+// soon tells whether a pool's first subnets reach into other.
+func soon(pool, other netip.Prefix, bits int) bool {
+	if !pool.Overlaps(other) || !pool.Addr().Is4() {
+		return false
+	}
+	ahead := number(other.Addr()) - number(pool.Addr()) // negative where other begins before
+	return ahead>>(32-bits) < nearSubnets
+}
+
+func number(a netip.Addr) int64 {
+	raw := a.As4()
+	return int64(binary.BigEndian.Uint32(raw[:]))
 }
 
 func (s subnet) String() string { return fmt.Sprintf("%s (%s)", s.of, s.prefix) }

@@ -31,59 +31,81 @@ type portState struct {
 	err  error // nil when it answered
 }
 
-// dialHere tries a port from this machine.
-func dialHere(ctx context.Context, to netip.AddrPort) error {
+// dialHere tries ports from this machine, all at the same time.
+func dialHere(ctx context.Context, ports []netip.AddrPort) []error {
+	errs := make([]error, len(ports))
+	var trying sync.WaitGroup
+	for i, p := range ports {
+		trying.Go(func() { errs[i] = dialOne(ctx, p) })
+	}
+	trying.Wait()
+	return errs
+}
+
+func dialOne(ctx context.Context, port netip.AddrPort) error {
 	d := net.Dialer{Timeout: dialTimeout}
-	conn, err := d.DialContext(ctx, "tcp", to.String())
+	conn, err := d.DialContext(ctx, "tcp", port.String())
 	if err == nil {
 		return conn.Close()
 	}
 	var op *net.OpError
-	if errors.As(err, &op) && op.Timeout() {
+	switch {
+	case !errors.As(err, &op):
+		return err
+	case op.Timeout():
 		return errors.New("no answer")
 	}
-	return err
+	return op.Err
 }
 
 // probe tries the ports that swarm's nodes need of each other: from each node that
 // commands can be run on, else from here.
 func probe(ctx context.Context, s *Survey) []portState {
-	var all []*portState
-	var trying sync.WaitGroup
-	slots := make(chan struct{}, maxLooks)
-	try := func(from string, self string, dial func(context.Context, netip.AddrPort) error) {
-		for _, n := range s.Nodes {
-			at := nodeAddr(n)
-			if n.ID == self || !at.IsValid() || at.IsLoopback() || n.Status.State != swarm.NodeStateReady {
-				continue
-			}
-			for _, port := range portsOf(n) {
-				p := &portState{node: hostOf(n), from: from, to: netip.AddrPortFrom(at, port)}
-				all = append(all, p)
-				trying.Go(func() {
-					slots <- struct{}{}
-					defer func() { <-slots }()
-					p.err = dial(ctx, p.to)
-				})
-			}
-		}
-	}
-	inside := false
+	var from []*Look
 	for _, l := range s.answering() {
 		if l.Facts != nil && l.Facts.dial != nil {
-			inside = true
-			try(l.Host(), l.Info.Swarm.NodeID, l.Facts.dial)
+			from = append(from, l)
 		}
 	}
-	if !inside {
-		try("", "", dialHere)
+	if len(from) == 0 {
+		return tryPorts(ctx, wantedPorts(s.Nodes, "", ""), dialHere)
+	}
+	states := make([][]portState, len(from))
+	var trying sync.WaitGroup
+	for i, l := range from {
+		trying.Go(func() { states[i] = tryPorts(ctx, wantedPorts(s.Nodes, l.Host(), l.Info.Swarm.NodeID), l.Facts.dial) })
 	}
 	trying.Wait()
-	states := make([]portState, len(all))
-	for i, p := range all {
-		states[i] = *p
+	return slices.Concat(states...)
+}
+
+// wantedPorts are those that a node needs of the others that are up.
+func wantedPorts(nodes []swarm.Node, from, self string) []portState {
+	var wanted []portState
+	for _, n := range nodes {
+		at := nodeAddr(n)
+		if n.ID == self || !at.IsValid() || at.IsLoopback() || n.Status.State != swarm.NodeStateReady {
+			continue
+		}
+		for _, port := range portsOf(n) {
+			wanted = append(wanted, portState{node: hostOf(n), from: from, to: netip.AddrPortFrom(at, port)})
+		}
 	}
-	return states
+	return wanted
+}
+
+func tryPorts(ctx context.Context, wanted []portState, dial func(context.Context, []netip.AddrPort) []error) []portState {
+	if len(wanted) == 0 {
+		return nil
+	}
+	ports := make([]netip.AddrPort, len(wanted))
+	for i, w := range wanted {
+		ports[i] = w.to
+	}
+	for i, err := range dial(ctx, ports) {
+		wanted[i].err = err
+	}
+	return wanted
 }
 
 func portsOf(n swarm.Node) []uint16 {

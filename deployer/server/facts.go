@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -28,8 +29,9 @@ type Facts struct {
 	// Flags are the arguments of the running engine, none when they are not known.
 	Flags []string
 
-	// dial, where it is not nil, tells whether a TCP port answers from the machine.
-	dial func(ctx context.Context, to netip.AddrPort) error
+	// dial, where it is not nil, tells of TCP ports whether they answer the machine, nil
+	// for those that do.
+	dial func(ctx context.Context, ports []netip.AddrPort) []error
 }
 
 // Disk is the file system that holds an engine's data. Sizes are in bytes.
@@ -107,20 +109,48 @@ func (t sshTo) facts(ctx context.Context, data string) (*Facts, error) {
 	return f, nil
 }
 
-// dial tells whether a TCP port answers from the machine. bash alone can tell without
-// more programs.
-func (t sshTo) dial(ctx context.Context, to netip.AddrPort) error {
-	const script = `timeout 4 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2"`
-	s, err := t.run(ctx, strictly, script, "sh", "-s", "--", to.Addr().String(), strconv.Itoa(int(to.Port())))
-	switch {
-	case err != nil:
-		return errNotTold{err}
-	case s.code == 0:
+// dialScript tries ports, two arguments each, and prints a code for each on a line of
+// its own. bash alone can tell without more programs.
+const dialScript = `while [ $# -gt 1 ]; do
+	timeout 4 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>/dev/null && code=0 || code=$?
+	echo "@galley $code"
+	shift 2
+done
+`
+
+// dial tries ports from the machine, in one session: a server turns away many that
+// begin at the same time.
+func (t sshTo) dial(ctx context.Context, ports []netip.AddrPort) []error {
+	words := []string{"sh", "-s", "--"}
+	for _, p := range ports {
+		words = append(words, p.Addr().String(), strconv.Itoa(int(p.Port())))
+	}
+	s, err := t.run(ctx, strictly, dialScript, words...)
+	if err == nil && s.code == sshFailed {
+		err = errors.New(lastLine(s.err))
+	}
+	errs := make([]error, len(ports))
+	codes := strings.Fields(strings.ReplaceAll(s.out, "@galley", ""))
+	for i := range ports {
+		switch {
+		case i >= len(codes):
+			errs[i] = errNotTold{cmp.Or(err, errors.New("it was not tried"))}
+		default:
+			errs[i] = dialCode(codes[i])
+		}
+	}
+	return errs
+}
+
+// dialCode reads the code of timeout(1) around bash.
+func dialCode(code string) error {
+	switch code {
+	case "0":
 		return nil
-	case s.code == 126 || s.code == 127 || s.code == sshFailed:
-		return errNotTold{errors.New(lastLine(s.err))}
-	case s.code == 124:
+	case "124":
 		return errors.New("no answer")
+	case "126", "127":
+		return errNotTold{errors.New("there is no bash to try it with")}
 	}
 	return errors.New("refused")
 }

@@ -118,7 +118,8 @@ func (t sshTo) refusal(words string) error {
 	case has("REVOKED HOST KEY"):
 		return fault.New(fault.Refused, "the host key of %s is revoked in known_hosts", t.address)
 	case has("Host key verification failed") || has("host key is known for"):
-		return fault.New(fault.Refused, "%s: %w", t.address, errHostKey)
+		err := fault.New(fault.Refused, "%s: %w", t.address, errHostKey)
+		return fault.Hint(err, "galley server add tells which key it shows, and takes the right one by --host-key")
 	case has("Permission denied"):
 		err := fmt.Errorf("%s lets nobody in with the keys at hand: %s", t.address, lastLine(words))
 		return fault.Hint(err, "ssh %s must work without a question: load a key into an ssh agent, or name it in ~/.ssh/config", t.destination())
@@ -149,7 +150,7 @@ func (t sshTo) known() string {
 
 // lastLine is the last line of a text that says something.
 func lastLine(words string) string {
-	last := "ssh said nothing"
+	last := "nothing was said"
 	for line := range strings.Lines(words) {
 		if line = strings.Join(strings.Fields(line), " "); line != "" {
 			last = line

@@ -153,15 +153,27 @@ func (l *Look) info(ctx context.Context) (err error) {
 	return nil
 }
 
+// unanswered is why an engine did not answer. What ssh wrote is inside of the error of
+// the program that docker's client connects by.
 func unanswered(name, address string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
+	where := name
+	if name != address {
+		where = fmt.Sprintf("%q at %s", name, address)
+	}
 	reason := "connection failed"
-	if !client.IsErrConnectionFailed(err) || isSSH(address) { // what ssh said is inside
+	if t, parseErr := parseSSH(address); parseErr == nil {
+		_, words, _ := strings.Cut(err.Error(), "stderr=")
+		if strings.Contains(err.Error(), fmt.Sprintf("exit status %d", sshFailed)) {
+			return t.refusal(words)
+		}
+		reason = lastLine(words)
+	} else if !client.IsErrConnectionFailed(err) {
 		reason = strings.Join(strings.Fields(err.Error()), " ")
 	}
-	err = fmt.Errorf("no engine answers for %q at %s: %s", name, address, reason)
+	err = fmt.Errorf("no engine answers for %s: %s", where, reason)
 	return fault.Hint(err, "is the engine running, and may this user reach it?")
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/galley-coop/galley/deployer"
@@ -26,14 +27,15 @@ type Removed struct {
 	Contexts []string `json:"node_contexts"`
 }
 
+// folderForm is what apps may call their server: more than new names may be.
+var folderForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.+-]{0,127}$`)
+
 // Remove forgets a server: its docker context, its nodes file, and its folder where
 // nothing else is in it. The machine is not spoken to, and what runs there goes on. A
 // server with env files is refused unless force is set; then the files stay.
 func Remove(dir deployer.Dir, name string, force bool) (*Removed, error) {
-	if name != deployer.DefaultServer {
-		if err := CheckName(name); err != nil {
-			return nil, err
-		}
+	if !folderForm.MatchString(name) {
+		return nil, fault.Hint(fault.New(fault.Usage, "there is no server %q", name), "galley server ls lists them")
 	}
 	env, others, err := inFolder(dir, name)
 	if err != nil {
