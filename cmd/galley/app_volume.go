@@ -63,6 +63,8 @@ func volumeNote(v deployer.VolumeState) string {
 	switch {
 	case !v.Observed:
 		return "not asked"
+	case v.KeptOf != "":
+		return "kept from before a restore"
 	case v.External:
 		return "external"
 	case len(v.UsedBy) == 0:
