@@ -45,9 +45,8 @@ func Copy(ctx context.Context, from, to string) (Summary, error) {
 	if err := flush(to); err != nil {
 		return Summary{}, err
 	}
-	for _, told := range sent.sum.Skipped[:min(len(sent.sum.Skipped), maxTold-len(arrived.Skipped))] {
-		arrived.Skipped = append(arrived.Skipped, told)
-	}
+	room := min(len(sent.sum.Skipped), maxTold-len(arrived.Skipped))
+	arrived.Skipped = append(arrived.Skipped, sent.sum.Skipped[:room]...)
 	arrived.SkippedCount += sent.sum.SkippedCount
 	return arrived, nil
 }
