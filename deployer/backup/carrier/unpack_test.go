@@ -207,6 +207,16 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
+// TestHugeHolesOfOldFormatsAreRefused: their zeros would be read for years.
+func TestHugeHolesOfOldFormatsAreRefused(t *testing.T) {
+	root := folder(t)
+	must(t, os.Truncate(write(t, "", root, "hole"), 1<<41))
+	old := run(t, nil, "tar", "-C", root, "--format=gnu", "--sparse", "--hole-detection=seek", "-cf", "-", "hole")
+	if _, err := Unpack(t.Context(), folder(t), bytes.NewReader(old)); fault.KindOf(err) != fault.Refused {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestComingBackToAFolder unpacks a stream whose entries are in no order, as tar
 // -r makes them: the folder still has its time, and the file in it inherits
 // nothing.
