@@ -140,7 +140,7 @@ func (e *Engine) Adopt(ctx context.Context, status *Status, a *Adoption, mark Ca
 		number = status.Last.Number + 1
 	}
 	record := Record{
-		Number: number, When: time.Now().UTC().Truncate(time.Second), By: operator(), Operation: OpAdopt,
+		Number: number, When: time.Now().UTC().Truncate(time.Second), By: Operator(), Operation: OpAdopt,
 		Recipe: a.Recipe, To: a.Version, Entry: a.Entry, Verdict: Converged, State: StateNew,
 		Reason: "another client deployed it", Plan: "nothing was changed",
 	}

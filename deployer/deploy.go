@@ -34,6 +34,9 @@ type DeployOptions struct {
 	Operation Operation
 	// OnFailure is what becomes of a stack whose deploy failed; "" is PutBack.
 	OnFailure OnFailure
+	// Hold is the stack's own, where its services were stopped: the deploy goes on
+	// under its lock, which stays with it, and from its journal. nil for none.
+	Hold *Hold
 }
 
 // OnFailure is what becomes of a stack whose deploy failed.
@@ -88,11 +91,11 @@ func (e *Engine) Deploy(ctx context.Context, desired *Desired, shown *Plan, opti
 func (e *Engine) deploy(ctx context.Context, desired *Desired, shown *Plan, options DeployOptions) (Outcome, error) {
 	defer e.bePatient(options.Abort)()
 	defer e.scout(ctx)()
-	lock, takeover, err := e.Lock(ctx, desired.Stack.Name, string(cmp.Or(options.Operation, OpDeploy))+" of "+desired.Recipe+" "+desired.Version)
+	lock, takeover, release, err := e.lockFor(ctx, desired, options)
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer func() { _ = lock.Release(ctx) }()
+	defer release()
 	d := &deploy{
 		desired: desired, options: options, limits: options.Limits, started: time.Now(),
 		want: map[string]Expectation{}, names: map[string]string{},
@@ -113,10 +116,29 @@ func (e *Engine) deploy(ctx context.Context, desired *Desired, shown *Plan, opti
 		d.warned = append(d.warned, "the stack's configs do not fit into the journal: one that is removed meanwhile could not be made again")
 		d.say("warning", "%s", d.warned[0])
 	}
-	if resumed {
+	if resumed && options.Hold == nil {
 		d.say("apply", "an earlier deploy of %s to %s by %s did not end; what stood before it is what would be put back", journal.Recipe, journal.To, journal.By)
 	}
 	return d.run(ctx, journalID)
+}
+
+// lockFor takes the lock of a deploy, or goes on under that of a hold. A stack whose
+// volumes are half restored is not deployed: its services would run on them.
+func (e *Engine) lockFor(ctx context.Context, desired *Desired, options DeployOptions) (lock *Lock, takeover string, release func(), err error) {
+	stack := desired.Stack.Name
+	if options.Hold != nil {
+		return options.Hold.lock, "", func() {}, nil
+	}
+	lock, takeover, err = e.Lock(ctx, stack, string(cmp.Or(options.Operation, OpDeploy))+" of "+desired.Recipe+" "+desired.Version)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	release = func() { _ = lock.Release(ctx) }
+	if err := e.refuseRestoring(ctx, stack); err != nil {
+		release()
+		return nil, "", nil, err
+	}
+	return lock, takeover, release, nil
 }
 
 // prepareFrom reads the swarm under the lock and plans anew.
@@ -144,7 +166,7 @@ func (d *deploy) prepareFrom(ctx context.Context, e *Engine, lock *Lock, shown *
 		return fmt.Errorf("reading the services: %w", err)
 	}
 	if d.clock, err = e.clockOffset(ctx); err != nil {
-		return fmt.Errorf("asking the engine for its clock: %w", err)
+		return err
 	}
 	d.writer = newWriter(e, d.before, lock, d.options.Credentials)
 	d.abort = d.options.Abort
@@ -292,7 +314,7 @@ func (d *deploy) record(o Outcome) Record {
 		}
 	}
 	return Record{
-		When: d.started.UTC().Truncate(time.Second), By: operator(), Operation: cmp.Or(d.options.Operation, OpDeploy), Recipe: d.desired.Recipe, From: d.plan.From, To: d.desired.Version,
+		When: d.started.UTC().Truncate(time.Second), By: Operator(), Operation: cmp.Or(d.options.Operation, OpDeploy), Recipe: d.desired.Recipe, From: d.plan.From, To: d.desired.Version,
 		Entry: d.desired.EntryDigest, Catalogue: d.options.Catalogue, Verdict: o.Verdict, State: o.State, Reason: o.Reason,
 		Changed: changed, Plan: strings.TrimSpace(d.plan.summary()), Unverified: d.desired.Unverified, Token: d.journal.Token, Duration: o.Duration,
 	}

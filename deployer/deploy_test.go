@@ -116,7 +116,7 @@ func TestDeployFreshAgainAndUpgrade(t *testing.T) {
 			t.Errorf("label %s is %q, want %q", label, labels[label], want)
 		}
 	}
-	if record := r.lastRecord(); record.Number != 1 || record.From != "" || record.To != "1.0.0+1" || record.Verdict != Converged || record.State != StateNew || record.By != operator() {
+	if record := r.lastRecord(); record.Number != 1 || record.From != "" || record.To != "1.0.0+1" || record.Verdict != Converged || record.State != StateNew || record.By != Operator() {
 		t.Errorf("the record says %+v", record)
 	}
 	observed, err := r.Observe(t.Context(), v1)

@@ -112,6 +112,10 @@ func (s *Stack) deployed(what string) string {
 // labels say; "" when they do not.
 func (s *Stack) Version() string { return s.deployed("version") }
 
+// Recipe is the recipe that a current stack was deployed from, as its labels say; "" when
+// they do not.
+func (s *Stack) Recipe() string { return s.deployed("recipe") }
+
 func (p *planner) checkRecipe() {
 	if len(p.current.Services) == 0 {
 		return

@@ -76,7 +76,7 @@ func removeVolume(ctx context.Context, api *client.Client, name string) error {
 }
 
 func (e *Engine) forgetRecords(ctx context.Context, stack string) error {
-	for _, kind := range []recordKind{recordHistory, recordJournal} {
+	for _, kind := range lastingRecords {
 		records, err := e.records(ctx, kind, stack)
 		if err != nil {
 			return err

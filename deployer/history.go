@@ -70,6 +70,7 @@ const (
 	OpUndeploy Operation = "undeploy"
 	OpAdopt    Operation = "adopt"
 	OpUnlock   Operation = "unlock"
+	OpRestore  Operation = "restore"
 )
 
 // labelNumber orders history records without reading their bodies.

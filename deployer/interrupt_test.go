@@ -77,7 +77,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r.Deploy(t.Context(), r.desired("1.0.0+1", compose("1")), nil, DeployOptions{})
-	if err == nil || !strings.Contains(err.Error(), "is locked by "+operator()+" since ") || !strings.HasSuffix(err.Error(), ", for a test") || fault.KindOf(err).ExitCode() != 3 {
+	if err == nil || !strings.Contains(err.Error(), "is locked by "+Operator()+" since ") || !strings.HasSuffix(err.Error(), ", for a test") || fault.KindOf(err).ExitCode() != 3 {
 		t.Errorf("%v, want the lock's holder", err)
 	}
 	if err := lock.Check(t.Context()); err != nil {
@@ -110,8 +110,8 @@ func TestLockThatBeatsIsBelievedAndAStaleOneIsNot(t *testing.T) {
 	r.eventually("the takeover", func() bool {
 		var takeover string
 		successor, takeover, err = second.Lock(t.Context(), r.stack, "another")
-		if err == nil && takeover != operator() {
-			t.Errorf("taken over from %q, want %q", takeover, operator())
+		if err == nil && takeover != Operator() {
+			t.Errorf("taken over from %q, want %q", takeover, Operator())
 		}
 		return err == nil
 	})

@@ -54,7 +54,7 @@ const maxJournal = 1_000_000
 
 func newJournal(current *Stack, plan *Plan, unwell []string) *Journal {
 	j := &Journal{
-		Stack: current.Name, Recipe: plan.Recipe, From: plan.From, To: plan.To, By: operator(), Since: time.Now().UTC().Truncate(time.Second), Token: rand.Text(),
+		Stack: current.Name, Recipe: plan.Recipe, From: plan.From, To: plan.To, By: Operator(), Since: time.Now().UTC().Truncate(time.Second), Token: rand.Text(),
 		Services: map[string]swarm.ServiceSpec{}, Networks: []string{}, Configs: []string{}, Unwell: unwell,
 	}
 	for name, service := range current.Services {

@@ -37,8 +37,8 @@ type Holder struct {
 	Token   string    `json:"token"` // tells two locks of one process apart
 }
 
-// operator is who runs this process, for the lock and the history.
-func operator() string {
+// Operator is who runs this process, for the lock and the history.
+func Operator() string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
@@ -69,7 +69,7 @@ func (e *Engine) staleTime() time.Duration    { return cmp.Or(e.staleAfter, stal
 // has not shown itself for staleAfter, or was a process of this machine that is
 // gone, is taken over, and takeover says whose it was.
 func (e *Engine) Lock(ctx context.Context, stack, reason string) (lock *Lock, takeover string, err error) {
-	holder := Holder{Owner: operator(), PID: os.Getpid(), Process: processMark(), Reason: reason, Since: time.Now().UTC().Truncate(time.Second), Token: rand.Text()}
+	holder := Holder{Owner: Operator(), PID: os.Getpid(), Process: processMark(), Reason: reason, Since: time.Now().UTC().Truncate(time.Second), Token: rand.Text()}
 	data, err := json.Marshal(holder)
 	if err != nil {
 		return nil, "", err
@@ -80,7 +80,7 @@ func (e *Engine) Lock(ctx context.Context, stack, reason string) (lock *Lock, ta
 		}
 		id, err := e.createRecord(ctx, recordLock, stack, "", data, map[string]string{labelBeat: "0"})
 		if err == nil {
-			return e.hold(id), takeover, nil
+			return e.keepLock(id), takeover, nil
 		}
 		if !isNameTaken(err) {
 			return nil, "", fmt.Errorf("locking stack %q: %w", stack, err)
@@ -136,20 +136,14 @@ func (e *Engine) beats(ctx context.Context, lock swarm.Config) (bool, error) {
 
 // silent is how long a lock has not been moved, by the manager's clock.
 func (e *Engine) silent(ctx context.Context, lock swarm.Config) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	info, err := e.api.Info(ctx)
+	now, err := e.swarmTime(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("asking the engine for its clock: %w", err)
-	}
-	now, err := time.Parse(time.RFC3339Nano, info.SystemTime)
-	if err != nil {
-		return 0, fmt.Errorf("reading the engine's clock %q: %w", info.SystemTime, err)
+		return 0, err
 	}
 	return max(now.Sub(lock.UpdatedAt), 0), nil
 }
 
-func (e *Engine) hold(id string) *Lock {
+func (e *Engine) keepLock(id string) *Lock {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Lock{engine: e, id: id, stop: stop, done: make(chan struct{})}
 	go l.beat(ctx)

@@ -81,7 +81,7 @@ func (e *Engine) Logs(ctx context.Context, stack string, o LogOptions, emit func
 	if o.Ago > 0 {
 		clock, err := e.clockOffset(ctx)
 		if err != nil {
-			return fmt.Errorf("asking the engine for its clock: %w", err)
+			return err
 		}
 		r.options.Since = time.Now().Add(clock).Add(-o.Ago)
 	}

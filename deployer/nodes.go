@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -220,6 +221,21 @@ func (e *Engine) at(node string) *client.Client {
 	e.fleet.mu.Lock()
 	defer e.fleet.mu.Unlock()
 	return e.fleet.members[node]
+}
+
+// Reached are the swarm's nodes whose own engines can be asked, IDs by host name.
+func (e *Engine) Reached(ctx context.Context) (map[string]string, error) {
+	inSwarm, err := e.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reached := map[string]string{}
+	for id, n := range inSwarm {
+		if e.at(id) != nil {
+			reached[cmp.Or(printable(n.Description.Hostname), id)] = id
+		}
+	}
+	return reached, nil
 }
 
 // notReached tells why there is no connection to a node: what the way of that name

@@ -75,11 +75,12 @@ func (n *nodeVolumes) ask(ctx context.Context, stack string, home bool) error {
 	return nil
 }
 
-// own are the names of the stack's own volumes on the node, sorted.
+// own are the names of the stack's own volumes on the node, copies that restores kept
+// among them, sorted.
 func (n *nodeVolumes) own(stack string) []string {
 	names := []string{}
 	for _, v := range n.volumes {
-		if v.Labels[NamespaceLabel] == stack {
+		if v.Labels[NamespaceLabel] == stack || v.Labels[labelKept] == stack {
 			names = append(names, v.Name)
 		}
 	}

@@ -84,7 +84,7 @@ func (e *Engine) purge(ctx context.Context, current *Stack, others []string, p *
 	if p.Volumes, p.Elsewhere, err = e.removeVolumes(ctx, nodes, current.Name); err != nil {
 		return err
 	}
-	for _, kind := range []recordKind{recordHistory, recordJournal} {
+	for _, kind := range lastingRecords {
 		records, err := e.records(ctx, kind, current.Name)
 		if err != nil {
 			return err

@@ -135,7 +135,7 @@ func (b *backer) waitBack(ctx context.Context, want map[string]Expectation, name
 	}
 	offset, err := b.engine.clockOffset(ctx)
 	if err != nil {
-		return fmt.Errorf("asking the engine for its clock: %w", err)
+		return err
 	}
 	back := watch{
 		engine: b.engine, want: want, names: names,

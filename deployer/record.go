@@ -19,7 +19,7 @@ import (
 // every operator. They carry these labels and never the namespace label, or
 // `docker stack rm` would take them along.
 const (
-	labelRecord = "galley.record" // "lock", "journal" or "history"
+	labelRecord = "galley.record" // a recordKind
 	labelStack  = "galley.stack"  // the whole stack name
 	labelBeat   = "galley.beat"   // a counter that the lock's holder moves
 )
@@ -31,7 +31,11 @@ const (
 	recordLock    recordKind = "lock"
 	recordJournal recordKind = "journal"
 	recordHistory recordKind = "history"
+	recordRestore recordKind = "restore"
 )
+
+// lastingRecords are the kinds that stay when no galley is at work on a stack.
+var lastingRecords = []recordKind{recordHistory, recordJournal, recordRestore}
 
 // recordName is the config's name for a record of a stack. Names that would
 // pass swarm's 64 characters are cut and get a hash of the whole.

@@ -12,7 +12,7 @@ import (
 // converged, and stayed.
 func (r Record) Good() bool {
 	switch r.Operation {
-	case "", OpDeploy, OpUpgrade, OpRollback:
+	case "", OpDeploy, OpUpgrade, OpRollback, OpRestore:
 		return r.Verdict == Converged && r.State == StateNew && r.To != ""
 	}
 	return false

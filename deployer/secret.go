@@ -97,6 +97,16 @@ func (e *Engine) RemoveSecret(ctx context.Context, state SecretState) error {
 	return nil
 }
 
+// RemoveSecretNamed removes a secret that no service uses, by its name. One that is not
+// there is no error.
+func (e *Engine) RemoveSecretNamed(ctx context.Context, name string) error {
+	id, err := e.secretID(ctx, name)
+	if err != nil || id == "" {
+		return err
+	}
+	return e.RemoveSecret(ctx, SecretState{SecretSpec: SecretSpec{Name: name}, ID: id})
+}
+
 // SecretExists is the error for a secret that is there already: swarm changes none.
 func SecretExists(name string) error {
 	err := fault.New(fault.Unavailable, "secret %q exists already, and keeps its value", name)

@@ -46,7 +46,7 @@ func TestStatuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Lock == nil || got.Lock.Owner != operator() || got.Lock.Reason != "a test" || got.Lock.Stale {
+	if got.Lock == nil || got.Lock.Owner != Operator() || got.Lock.Reason != "a test" || got.Lock.Stale {
 		t.Errorf("the lock is %s", asJSON(t, got.Lock))
 	}
 	if touched := got.touched(); !slices.Equal(touched, []string{r.stack + "_side"}) {

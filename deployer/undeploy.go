@@ -62,7 +62,7 @@ func (e *Engine) Undeploy(ctx context.Context, stack string, report func(Event))
 		return left, err
 	}
 	record := Record{
-		When: started.UTC().Truncate(time.Second), By: operator(), Operation: OpUndeploy, From: current.Version(), To: "", Verdict: Converged, State: StateNew,
+		When: started.UTC().Truncate(time.Second), By: Operator(), Operation: OpUndeploy, From: current.Version(), To: "", Verdict: Converged, State: StateNew,
 		Reason: "undeployed", Changed: len(left.Services) + len(left.Configs) + len(left.Networks), Duration: time.Since(started),
 	}
 	return left, e.remember(context.WithoutCancel(ctx), stack, record)

@@ -102,7 +102,7 @@ func (e *Engine) Unlock(ctx context.Context, locked *Locked, force bool) error {
 		return fmt.Errorf("unlocking stack %q: %w", locked.Stack, err)
 	}
 	record := Record{
-		When: started.UTC().Truncate(time.Second), By: operator(), Operation: OpUnlock, Verdict: Converged, State: StateNew,
+		When: started.UTC().Truncate(time.Second), By: Operator(), Operation: OpUnlock, Verdict: Converged, State: StateNew,
 		Reason: fmt.Sprintf("the lock of %s (%s) since %s was taken away", lock.Owner, lock.Reason, lock.Since.Format(time.DateTime)), Duration: time.Since(started),
 	}
 	if locked.Journal != nil {

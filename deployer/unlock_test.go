@@ -37,7 +37,7 @@ func TestUnlock(t *testing.T) {
 
 	t.Log("the holder lives")
 	locked := r.lockedBy()
-	if l := locked.Lock; l == nil || !l.Alive || l.Owner != operator() || !strings.HasSuffix(l.Owner, "@"+l.Host) || l.Reason != "a test" || l.PID == 0 {
+	if l := locked.Lock; l == nil || !l.Alive || l.Owner != Operator() || !strings.HasSuffix(l.Owner, "@"+l.Host) || l.Reason != "a test" || l.PID == 0 {
 		t.Fatalf("locked: %s", asJSON(t, locked))
 	}
 	if j := locked.Journal; j == nil || j.To != "2.0.0+2" || j.From != "1.0.0+1" || j.By != "somebody" {
@@ -76,7 +76,7 @@ func TestUnlock(t *testing.T) {
 	if err := lock.Check(t.Context()); !errors.Is(err, errLockLost) {
 		t.Errorf("the holder: %v, want that it lost the lock", err)
 	}
-	if record := r.lastRecord(); record.Operation != OpUnlock || record.State != StateUnknown || !strings.Contains(record.Reason, "the lock of "+operator()+" (a test)") {
+	if record := r.lastRecord(); record.Operation != OpUnlock || record.State != StateUnknown || !strings.Contains(record.Reason, "the lock of "+Operator()+" (a test)") {
 		t.Errorf("the record says %+v", record)
 	}
 	if err := second.Unlock(t.Context(), locked, false); err == nil || !strings.Contains(err.Error(), "another one by now") {

@@ -25,6 +25,9 @@ type VolumeState struct {
 	External bool     `json:"external"` // not the stack's own: an undeploy never touches it
 	UsedBy   []string `json:"used_by"`  // services that mount it now
 	Size     int64    `json:"size"`     // in bytes, -1 when it was not asked for or the driver does not tell
+	// KeptOf is the volume that this one is a copy of, from before a restore; "" for
+	// none.
+	KeptOf string `json:"kept_of"`
 }
 
 // VolumeAt is a volume on another node than the connected one.
@@ -78,7 +81,7 @@ func (e *Engine) Volumes(ctx context.Context, stack string, sizes bool) ([]Volum
 func mountedVolumes(s *Stack) map[string][]string {
 	users := map[string][]string{}
 	for _, name := range sortedKeys(s.Services) {
-		for _, source := range volumesOf(s.Services[name].Spec) {
+		for _, source := range VolumesOf(s.Services[name].Spec) {
 			if !slices.Contains(users[source], name) {
 				users[source] = append(users[source], name)
 			}
@@ -87,8 +90,8 @@ func mountedVolumes(s *Stack) map[string][]string {
 	return users
 }
 
-// volumesOf are the named volumes that a service mounts.
-func volumesOf(spec swarm.ServiceSpec) []string {
+// VolumesOf are the named volumes that a service mounts.
+func VolumesOf(spec swarm.ServiceSpec) []string {
 	var names []string
 	if c := spec.TaskTemplate.ContainerSpec; c != nil {
 		for _, m := range c.Mounts {
@@ -104,10 +107,11 @@ func volumesOf(spec swarm.ServiceSpec) []string {
 func (n *nodeVolumes) states(stack string, users map[string][]string) []VolumeState {
 	var states []VolumeState
 	for _, v := range n.volumes {
-		own := v.Labels[NamespaceLabel] == stack
+		own := v.Labels[NamespaceLabel] == stack || v.Labels[labelKept] == stack
 		if own || len(users[v.Name]) > 0 {
 			states = append(states, VolumeState{
 				Name: v.Name, Driver: v.Driver, Node: n.name, Observed: true, External: !own, UsedBy: append([]string{}, users[v.Name]...), Size: -1,
+				KeptOf: v.Labels[labelKeptOf],
 			})
 		}
 	}
@@ -192,7 +196,7 @@ func (e *Engine) volumesNotAsked(ctx context.Context, current *Stack, nodes []*n
 		if t.NodeID == "" || n.api != nil {
 			continue
 		}
-		for _, name := range volumesOf(swarm.ServiceSpec{TaskTemplate: t.Spec}) {
+		for _, name := range VolumesOf(swarm.ServiceSpec{TaskTemplate: t.Spec}) {
 			if v := (VolumeAt{Volume: name, Node: n.name}); !slices.Contains(found, v) {
 				found = append(found, v)
 			}

@@ -2,7 +2,6 @@ package deployer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -144,17 +143,26 @@ func (e *Engine) upToDate(ctx context.Context, services []swarm.Service) (map[st
 // clockOffset is the swarm's clock minus this machine's, or up to one round trip
 // less: nothing is believed before its time because an engine was slow to tell it.
 func (e *Engine) clockOffset(ctx context.Context) (time.Duration, error) {
+	theirs, err := e.swarmTime(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return time.Until(theirs), nil
+}
+
+// swarmTime is the manager's clock.
+func (e *Engine) swarmTime(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	info, err := e.api.Info(ctx)
 	if err != nil {
-		return 0, err
+		return time.Time{}, fmt.Errorf("asking the engine for its clock: %w", err)
 	}
 	theirs, err := time.Parse(time.RFC3339Nano, info.SystemTime)
 	if err != nil {
-		return 0, errors.New("the engine tells no time")
+		return time.Time{}, fmt.Errorf("reading the engine's clock %q: %w", info.SystemTime, err)
 	}
-	return time.Until(theirs), nil
+	return theirs, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -26,6 +26,7 @@ type appCmd struct {
 	appMakeCmds   `embed:"" group:"Set up:"`
 	appDeployCmds `embed:"" group:"Change what runs:"`
 	appLookCmds   `embed:"" group:"Look:"`
+	appBackupCmds `embed:"" group:"Back up:"`
 	appInsideCmds `embed:"" group:"Reach in:"`
 }
 
@@ -59,6 +60,14 @@ type appLookCmds struct {
 	Verify  appVerifyCmd  `cmd:"" help:"Compare what runs with the catalogue's entry."`
 	Logs    appLogsCmd    `cmd:"" help:"Show what the services write, merged by time."`
 	Volume  appVolumeCmd  `cmd:"" help:"List an app's volumes."`
+}
+
+// appBackupCmds keep apps' data elsewhere and bring it back.
+type appBackupCmds struct {
+	Backup  appBackupCmd  `cmd:"" help:"Keep an app's data in an encrypted repository: list, check and thin out its backups."`
+	Restore appRestoreCmd `cmd:"" help:"Bring an app back as a backup has it."`
+	Clone   appCloneCmd   `cmd:"" help:"Make another app of what an app has."`
+	Move    appMoveCmd    `cmd:"" help:"Move an app to another server."`
 }
 
 // appInsideCmds reach into an app's containers.

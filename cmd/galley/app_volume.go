@@ -9,7 +9,8 @@ import (
 )
 
 type appVolumeCmd struct {
-	Ls volumeLsCmd `cmd:"" help:"List an app's volumes, on which node they are and who uses them."`
+	Ls       volumeLsCmd   `cmd:"" help:"List an app's volumes, on which node they are and who uses them."`
+	DropKept volumeDropCmd `cmd:"" help:"Remove the copies that restores have made of volumes."`
 }
 
 type volumeLsCmd struct {
@@ -63,6 +64,8 @@ func volumeNote(v deployer.VolumeState) string {
 	switch {
 	case !v.Observed:
 		return "not asked"
+	case v.KeptOf != "":
+		return "kept from before a restore"
 	case v.External:
 		return "external"
 	case len(v.UsedBy) == 0:

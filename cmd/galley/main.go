@@ -43,6 +43,7 @@ type cli struct {
 	DemoApp    demoAppCmd    `cmd:"" hidden:"" help:"The sample app that the demo deploys."`
 	Version    versionCmd    `cmd:"" help:"Print galley's version."`
 	Completion completionCmd `cmd:"" help:"Print the shell code that completes galley's commands."`
+	Carry      carryCmd      `cmd:"" hidden:"" help:"Carry a volume's data, inside a container."`
 }
 
 func main() {

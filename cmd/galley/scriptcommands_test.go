@@ -47,6 +47,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	// of swarm scripts, in swarm_test.go
 	"appimage":    appImage,
 	"shellimage":  shellImage,
+	"carrier":     carrierProgram,
 	"lies":        registryLies,
 	"inventory":   inventory,
 	"flipread":    flipRead,

@@ -24,6 +24,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/galley-coop/galley/deployer"
 	"github.com/galley-coop/galley/internal/engine"
 	"github.com/galley-coop/galley/internal/localregistry"
 )
@@ -166,6 +167,32 @@ func shellImage(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(s.registry.Push(context.Background(), args[0], image))
 }
+
+// carrier: galley's helpers run a galley as releases build it. The tests' own program is
+// not one that could run in an empty container.
+func carrierProgram(ts *testscript.TestScript, _ bool, _ []string) {
+	path, err := releasedGalley()
+	ts.Check(err)
+	ts.Setenv(deployer.CarrierVariable, path)
+}
+
+// releasedGalley is galley as releases build it, made once for all tests. TestMain removes it.
+var releasedGalley = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "galley-released-")
+	if err != nil {
+		return "", err
+	}
+	releasedDir = dir
+	name := filepath.Join(dir, "galley")
+	build := exec.Command("go", "build", "-o", name, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building galley: %w: %s", err, out)
+	}
+	return name, nil
+})
+
+var releasedDir string
 
 // lies true|false: whether blobs come with a byte changed.
 func registryLies(ts *testscript.TestScript, _ bool, args []string) {

@@ -106,11 +106,11 @@ func soon(pool, other netip.Prefix, bits int) bool {
 	if !pool.Overlaps(other) || !pool.Addr().Is4() {
 		return false
 	}
-	ahead := number(other.Addr()) - number(pool.Addr()) // negative where other begins before
+	ahead := ordinal(other.Addr()) - ordinal(pool.Addr()) // negative where other begins before
 	return ahead>>(32-bits) < nearSubnets
 }
 
-func number(a netip.Addr) int64 {
+func ordinal(a netip.Addr) int64 {
 	raw := a.As4()
 	return int64(binary.BigEndian.Uint32(raw[:]))
 }

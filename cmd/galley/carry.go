@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"runtime/debug"
+
+	"github.com/galley-coop/galley/deployer/backup/carrier"
+)
+
+// carryCmd is the helper's side of backups: galley runs itself as the only program
+// of a container that has a volume mounted. What carries data answers on standard
+// error, with one line of JSON when all went well: standard output is the stream.
+type carryCmd struct {
+	Pack    carryPackCmd    `cmd:"" help:"Write a folder as a tar stream to standard output."`
+	Unpack  carryUnpackCmd  `cmd:"" help:"Read a tar stream from standard input into a folder."`
+	Copy    carryCopyCmd    `cmd:"" help:"Copy everything in a folder into another."`
+	Empty   carryEmptyCmd   `cmd:"" help:"Remove everything in a folder."`
+	Space   carrySpaceCmd   `cmd:"" help:"Tell what a folder takes and what is free there."`
+	Secrets carrySecretsCmd `cmd:"" help:"Print the files of a folder as JSON."`
+	Wait    carryWaitCmd    `cmd:"" help:"Wait until told to end."`
+}
+
+// AfterApply keeps the helper small: it shares a node with the apps it serves, and
+// has no use for the memory that galley takes for speed elsewhere.
+func (carryCmd) AfterApply() error {
+	debug.SetGCPercent(100)
+	debug.SetMemoryLimit(64 << 20)
+	return nil
+}
+
+// summary ends a command that carried something.
+func (s *streams) summary(sum carrier.Summary, err error) error {
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(s.err).Encode(sum)
+}
+
+type carryPackCmd struct {
+	Dir   string   `arg:"" help:"The folder."`
+	Paths []string `arg:"" optional:"" help:"What of it, relative to it; everything when none is given."`
+}
+
+// Run packs.
+func (c *carryPackCmd) Run(ctx context.Context, s *streams) error {
+	return s.summary(carrier.Pack(ctx, c.Dir, c.Paths, s.out))
+}
+
+type carryUnpackCmd struct {
+	Dir string `arg:"" help:"The folder."`
+}
+
+// Run unpacks.
+func (c *carryUnpackCmd) Run(ctx context.Context, s *streams) error {
+	return s.summary(carrier.Unpack(ctx, c.Dir, s.in))
+}
+
+type carryCopyCmd struct {
+	From string `arg:"" help:"The folder to copy from."`
+	To   string `arg:"" help:"The folder to copy into."`
+}
+
+// Run copies.
+func (c *carryCopyCmd) Run(ctx context.Context, s *streams) error {
+	return s.summary(carrier.Copy(ctx, c.From, c.To))
+}
+
+type carryEmptyCmd struct {
+	Dir string `arg:"" help:"The folder."`
+}
+
+// Run empties.
+func (c *carryEmptyCmd) Run(ctx context.Context) error { return carrier.Empty(ctx, c.Dir) }
+
+type carrySpaceCmd struct {
+	Dir string `arg:"" help:"The folder."`
+}
+
+// Run measures.
+func (c *carrySpaceCmd) Run(ctx context.Context, s *streams) error {
+	usage, err := carrier.Space(ctx, c.Dir)
+	if err != nil {
+		return err
+	}
+	return s.printJSON(usage)
+}
+
+type carryWaitCmd struct{}
+
+// Run waits for a signal, which is how it is told to end.
+func (carryWaitCmd) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,265 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/galley-coop/galley/deployer"
+	"github.com/galley-coop/galley/deployer/backup/carrier"
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// inside is where a helper sees the volume that it works on.
+const inside = "/volume"
+
+// storeVolume stores a volume from every node that counts: the nodes where running tasks
+// mount it, else those that have it.
+func (c *creation) storeVolume(ctx context.Context, v ScopeVolume) error {
+	places := c.placesOf(v.Name)
+	if len(places) == 0 {
+		err := fault.New(fault.Unavailable, "no node that can be asked has the volume %q", v.Name)
+		return fault.Hint(err, "is its node down? galley server check tells; galley app volume ls lists where volumes are")
+	}
+	for _, place := range places {
+		helper, err := c.carrier(ctx, place.NodeID)
+		if err != nil {
+			return err
+		}
+		part := Part{Kind: KindVolume, Name: v.Key, Volume: v.Name, Node: place.Node, Paths: v.Paths}
+		if len(places) > 1 { // each node has one of its own
+			part.Name += "@" + place.Node
+		}
+		err = c.storePart(ctx, part, func(w io.Writer, p *Part) error { return pack(ctx, helper, c.App.Stack, p, w) })
+		if err != nil {
+			return fmt.Errorf("backing up volume %q of node %q: %w", v.Name, place.Node, err)
+		}
+	}
+	return nil
+}
+
+// placesOf are the nodes whose copy of a volume is backed up. One with options is a place
+// elsewhere that all nodes share, such as NFS: one of them is enough.
+func (c *creation) placesOf(volume string) []deployer.VolumePlace {
+	all := c.places[volume]
+	var used []deployer.VolumePlace
+	for _, p := range all {
+		if p.Used {
+			used = append(used, p)
+		}
+	}
+	if len(used) == 0 {
+		used = all
+	}
+	if len(used) > 1 && (used[0].Driver != "local" || len(used[0].Options) > 0) {
+		used = used[:1]
+	}
+	return used
+}
+
+func (c *creation) carrier(ctx context.Context, nodeID string) (*deployer.Carrier, error) {
+	if known := c.carriers[nodeID]; known != nil {
+		return known, nil
+	}
+	made, err := c.engine.Carrier(ctx, nodeID)
+	if err == nil {
+		c.carriers[nodeID] = made
+	}
+	return made, err
+}
+
+// pack has a helper write a volume's tar to w, and notes in the part what it says that it
+// wrote: with anything else the part is not stored.
+func pack(ctx context.Context, helper *deployer.Carrier, stack string, p *Part, w io.Writer) error {
+	said := &lastOutput{}
+	code, err := helper.Run(ctx, deployer.CarryOptions{
+		Stack: stack, Args: append([]string{"pack", inside}, p.Paths...), Stdout: w, Log: said,
+		Volumes: []deployer.CarryVolume{{Name: p.Volume, Target: inside, ReadOnly: true}},
+	})
+	if err != nil {
+		return err
+	}
+	summary, err := summaryOf(code, said)
+	if err != nil {
+		return err
+	}
+	p.Bytes, p.SHA256 = summary.Bytes, summary.SHA256
+	p.Content, p.Files, p.Skipped = summary.Content, summary.Files, summary.Skipped
+	if len(p.Paths) > 0 && p.Content == 0 {
+		return fault.New(fault.Unavailable, "%s in volume %q holds nothing: what should have written it did not", strings.Join(p.Paths, ", "), p.Volume)
+	}
+	return nil
+}
+
+// summaryOf reads how a helper's work ended.
+func summaryOf(code int, said *lastOutput) (carrier.Summary, error) {
+	var summary carrier.Summary
+	if code != 0 {
+		return summary, fmt.Errorf("the helper ended with %d: %s", code, said)
+	}
+	if err := json.Unmarshal(said.buf.Bytes(), &summary); err != nil {
+		return summary, fmt.Errorf("the helper did not say what it did: %s", said)
+	}
+	return summary, nil
+}
+
+// storePath stores a path of a container that lies in no volume, as the engine gives it.
+func (c *creation) storePath(ctx context.Context, p ScopePath) error {
+	in, err := c.engine.Inside(ctx, c.App.Stack, p.Service, 0)
+	if err != nil {
+		return fmt.Errorf("backing up %q of service %q: %w", p.Path, p.Service, err)
+	}
+	if was := c.hooked[p.Service]; was != nil {
+		in = was // where the hook wrote it
+	}
+	part := Part{Kind: KindPath, Name: p.Path, Service: p.Service, Node: in.Node}
+	err = c.storePart(ctx, part, func(w io.Writer, part *Part) error {
+		stream, err := in.Archive(ctx, p.Path)
+		if err != nil {
+			return err
+		}
+		defer stream.Close()
+		if err := countTar(io.TeeReader(stream, w), part); err != nil {
+			return err
+		}
+		if part.Content == 0 {
+			return fault.New(fault.Unavailable, "it holds nothing: what should have written it did not")
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("backing up %q of service %q: %w", p.Path, p.Service, err)
+	}
+	return nil
+}
+
+// countTar reads a tar stream to its end, and what fills it up behind it.
+func countTar(in io.Reader, p *Part) error {
+	archive := tar.NewReader(in)
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			_, err = io.Copy(io.Discard, in)
+			return err
+		}
+		if err != nil {
+			return fmt.Errorf("reading the engine's archive: %w", err)
+		}
+		p.Files++
+		if header.Typeflag == tar.TypeReg {
+			p.Content += header.Size
+		}
+	}
+}
+
+// storeSecrets stores the values of the secrets that services are given.
+func (c *creation) storeSecrets(ctx context.Context) error {
+	switch {
+	case len(c.scope.Secrets) == 0:
+		return nil
+	case c.WithoutSecrets:
+		c.manifest.Secrets = SecretsLeftOut
+		return nil
+	}
+	c.say("read", "", "reading secrets in a task of their own: %d", len(c.scope.Secrets))
+	values, err := c.engine.SecretValues(ctx, c.App.Stack, c.scope.Secrets)
+	if err != nil {
+		return fault.Hint(err, "--without-secrets backs up the rest; the app cannot be restored from that once its secrets are lost")
+	}
+	data, err := json.Marshal(secretsFile{Format: 1, Stack: c.App.Stack, Values: values})
+	if err != nil {
+		return errors.New("writing down the secrets: they are no JSON") // its own text may hold one
+	}
+	defer clear(data)
+	c.manifest.Secrets = SecretsIncluded
+	return c.storeBytes(ctx, Part{Kind: KindSecrets, Name: "secrets.json", Files: int64(len(values))}, data)
+}
+
+// secretsFile is what a secrets part holds: values by name on the swarm.
+type secretsFile struct {
+	Format int               `json:"format"`
+	Stack  string            `json:"stack"`
+	Values map[string][]byte `json:"values"`
+}
+
+// storeEnv stores the env file as it stands now.
+func (c *creation) storeEnv(ctx context.Context) error {
+	data, err := os.ReadFile(c.App.Path)
+	if err != nil {
+		return fmt.Errorf("backing up the env file: %w", err)
+	}
+	return c.storeBytes(ctx, Part{Kind: KindEnv, Name: filepath.Base(c.App.Path), Files: 1}, data)
+}
+
+func (c *creation) storeBytes(ctx context.Context, part Part, data []byte) error {
+	part.Content = int64(len(data))
+	return c.storePart(ctx, part, func(w io.Writer, _ *Part) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// seal stores the manifest, and with it the run is one.
+func (c *creation) seal(ctx context.Context) error {
+	c.manifest.Ended = time.Now().UTC().Truncate(time.Second)
+	return c.Repository.StoreManifest(ctx, &c.manifest)
+}
+
+// storePart stores what write writes as a part of the run, and adds it to the manifest.
+func (c *creation) storePart(ctx context.Context, part Part, write func(io.Writer, *Part) error) error {
+	passed := newMeter(c.Report, "store", &part)
+	err := c.Repository.StorePart(ctx, &c.manifest, &part, func(w io.Writer) error { return write(passed.through(w), &part) })
+	if err != nil {
+		return err
+	}
+	passed.finish()
+	c.manifest.Parts = append(c.manifest.Parts, part)
+	return nil
+}
+
+// meter counts what is written through it, and tells.
+type meter struct {
+	w           io.Writer
+	n           int64
+	stage, part string
+	report      func(Progress)
+	began, told time.Time
+}
+
+// tellEvery is how often a stream's progress is told.
+const tellEvery = 500 * time.Millisecond
+
+func newMeter(report func(Progress), stage string, p *Part) *meter {
+	return &meter{stage: stage, part: string(p.Kind) + " " + p.Name, report: report, began: time.Now()}
+}
+
+// through makes w the one that is written to.
+func (m *meter) through(w io.Writer) *meter {
+	m.w = w
+	return m
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	n, err := m.w.Write(p)
+	m.n += int64(n)
+	if now := time.Now(); now.Sub(m.told) > tellEvery {
+		m.told = now
+		m.tell(false)
+	}
+	return n, err
+}
+
+func (m *meter) finish() { m.tell(true) }
+
+func (m *meter) tell(done bool) {
+	if m.report != nil {
+		m.report(Progress{Stage: m.stage, Part: m.part, Bytes: m.n, Elapsed: time.Since(m.began), Done: done})
+	}
+}

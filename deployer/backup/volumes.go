@@ -1,0 +1,323 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"time"
+
+	"github.com/galley-coop/galley/deployer"
+	"github.com/galley-coop/galley/deployer/backup/carrier"
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// keep copies what the volumes hold, and notes on the swarm that it did, before any of
+// them is written. A restore that was killed while it wrote has left such copies: those
+// are what was there before, and stay.
+func (r *restoration) keep(ctx context.Context) error {
+	stack := r.Desired.Stack.Name
+	left, err := r.engine.Restoring(ctx, stack)
+	if err != nil {
+		return err
+	}
+	if left != nil && !left.Writing { // its copies may be halves, and the volumes are whole
+		for _, k := range left.Kept {
+			if err := r.engine.RemoveVolume(ctx, k.NodeID, k.Name); err != nil {
+				return err
+			}
+		}
+		if err := left.End(ctx); err != nil {
+			return err
+		}
+		left = nil
+	}
+	if left != nil {
+		r.say("keep", "", "a restore of run %s by %s did not end; its copies of what was before are kept", left.Run, left.By)
+		r.state = left
+		return r.makeVolumes(ctx)
+	}
+	now, kept, made := time.Now(), []deployer.KeptVolume{}, []string{}
+	for _, v := range r.volumes {
+		if v.Made {
+			made = append(made, v.Volume)
+			continue
+		}
+		kept = append(kept, deployer.KeptVolume{Volume: v.Volume, Name: deployer.KeptName(v.Volume, now), NodeID: v.nodeID, Node: v.Node, Run: r.Manifest.Run})
+	}
+	if r.state, err = r.engine.BeginRestore(ctx, r.hold, r.Manifest.Run, kept, made); err != nil {
+		return err
+	}
+	for _, k := range kept {
+		if err := r.keepOne(ctx, k); err != nil {
+			return err
+		}
+	}
+	if err := r.state.Write(ctx, r.hold); err != nil {
+		return err
+	}
+	return r.makeVolumes(ctx)
+}
+
+// keepOne copies a volume into a new one.
+func (r *restoration) keepOne(ctx context.Context, k deployer.KeptVolume) error {
+	if err := r.engine.KeepVolume(ctx, r.Desired.Stack.Name, k); err != nil {
+		return err
+	}
+	r.say("keep", k.Volume, "copying what volume %s holds to %s", k.Volume, k.Name)
+	return copyVolume(ctx, r.carrier, r.Desired.Stack.Name, k.NodeID, k.Volume, k.Name)
+}
+
+// helperOn gives the helper of a node.
+type helperOn func(ctx context.Context, nodeID string) (*deployer.Carrier, error)
+
+// copyVolume makes one volume hold what another does, on one node.
+func copyVolume(ctx context.Context, on helperOn, stack, nodeID, from, to string) error {
+	helper, err := on(ctx, nodeID)
+	if err != nil {
+		return err
+	}
+	if err := emptyVolume(ctx, helper, stack, to); err != nil {
+		return err
+	}
+	said := &lastOutput{}
+	code, err := helper.Run(ctx, deployer.CarryOptions{
+		Stack: stack, Args: []string{"copy", "/from", "/to"}, Log: said,
+		Volumes: []deployer.CarryVolume{{Name: from, Target: "/from", ReadOnly: true}, {Name: to, Target: "/to"}},
+	})
+	if err == nil {
+		_, err = summaryOf(code, said)
+	}
+	if err != nil {
+		return fmt.Errorf("copying volume %q to %q: %w", from, to, err)
+	}
+	return nil
+}
+
+func emptyVolume(ctx context.Context, helper *deployer.Carrier, stack, volume string) error {
+	said := &lastOutput{}
+	code, err := helper.Run(ctx, deployer.CarryOptions{
+		Stack: stack, Args: []string{"empty", inside}, Log: said, Volumes: []deployer.CarryVolume{{Name: volume, Target: inside}},
+	})
+	if err == nil && code != 0 {
+		err = fmt.Errorf("the helper ended with %d: %s", code, said)
+	}
+	if err != nil {
+		return fmt.Errorf("emptying volume %q: %w", volume, err)
+	}
+	return nil
+}
+
+// makeVolumes makes the volumes that are not there, as the stack wants them.
+func (r *restoration) makeVolumes(ctx context.Context) error {
+	for _, v := range r.volumes {
+		if !v.Made {
+			continue
+		}
+		wanted, ok := r.Desired.Stack.Volumes[v.Volume]
+		if !ok { // the version that is deployed does not have it
+			wanted = deployer.Volume{Name: v.Volume}
+		}
+		if err := r.engine.MakeVolume(ctx, r.Desired.Stack.Name, v.nodeID, wanted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unpack writes a part into its volume: into one that was emptied, or over the paths
+// that the part has.
+func (r *restoration) unpack(ctx context.Context, v *RestoredVolume) error {
+	stack := r.Desired.Stack.Name
+	helper, err := r.carrier(ctx, v.nodeID)
+	if err != nil {
+		return err
+	}
+	if len(v.Paths) == 0 {
+		if err := emptyVolume(ctx, helper, stack, v.Volume); err != nil {
+			return err
+		}
+	}
+	var summary carrier.Summary
+	err = r.readPart(ctx, v.part, func(ctx context.Context, in io.Reader) error {
+		said := &lastOutput{}
+		code, err := helper.Run(ctx, deployer.CarryOptions{
+			Stack: stack, Args: []string{"unpack", inside}, Stdin: in, Log: said, Volumes: []deployer.CarryVolume{{Name: v.Volume, Target: inside}},
+		})
+		if err == nil {
+			summary, err = summaryOf(code, said)
+		}
+		return err
+	})
+	if err == nil && summary.Files != v.part.Files {
+		err = fmt.Errorf("%d files came, and the backup has %d", summary.Files, v.part.Files)
+	}
+	if err != nil {
+		return fmt.Errorf("restoring volume %q: %w", v.Volume, err)
+	}
+	v.Files, v.Bytes = summary.Files, summary.Content
+	return nil
+}
+
+// readPart streams a part from the repository to take. It is an error when the stream
+// is not what was stored, and when take does not read it to its end.
+func (r *restoration) readPart(ctx context.Context, p *Part, take func(ctx context.Context, in io.Reader) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	in, out := io.Pipe()
+	passed := newMeter(r.Report, "restore", p).through(out)
+	read := make(chan error, 1)
+	go func() {
+		err := r.Repository.ReadPart(ctx, p, passed)
+		_ = out.CloseWithError(err) // nil is the end of the stream
+		read <- err
+	}()
+	err := take(ctx, in)
+	_ = in.CloseWithError(errTaken)
+	switch fromRepository := <-read; {
+	case fromRepository != nil && !errors.Is(fromRepository, errTaken):
+		return fromRepository
+	case err != nil:
+		return err
+	case fromRepository != nil:
+		return fmt.Errorf("the stream of %q was not read to its end", p.File)
+	}
+	passed.finish()
+	return nil
+}
+
+var errTaken = errors.New("nobody reads on")
+
+// intoContainer unpacks a path's part where it was.
+func (r *restoration) intoContainer(ctx context.Context, p *Part) error {
+	c, err := r.engine.Inside(ctx, r.Desired.Stack.Name, p.Service, 0)
+	if err == nil {
+		err = r.readPart(ctx, p, func(ctx context.Context, in io.Reader) error { return c.Unarchive(ctx, path.Dir(p.Name), in) })
+	}
+	if err != nil {
+		return fmt.Errorf("restoring %q of service %q: %w", p.Name, p.Service, err)
+	}
+	return nil
+}
+
+// GoBack brings back what a stack's volumes held before a restore that did not end, and
+// the services that ran then.
+func GoBack(ctx context.Context, e *deployer.Engine, state *deployer.Restoring, o deployer.HoldOptions) error {
+	hold, err := e.Hold(ctx, state.Stack, o)
+	if err != nil {
+		return err
+	}
+	defer hold.Close(ctx)
+	if err := hold.Stop(ctx, nil); err != nil {
+		return fault.Wrap(fault.Left, err)
+	}
+	r := &restoration{engine: e, carriers: map[string]*deployer.Carrier{}}
+	if err := undo(ctx, e, state, r.carrier); err != nil {
+		return fault.Hint(fault.Wrap(fault.Left, err), "run it again: the copies are there")
+	}
+	return hold.Start(context.WithoutCancel(ctx))
+}
+
+// undo brings back what volumes held, and removes those that were not there. Copies that
+// are not whole are of volumes that nobody has written. The copies are removed when all
+// of them are back. Services must be stopped.
+func undo(ctx context.Context, e *deployer.Engine, state *deployer.Restoring, on helperOn) error {
+	if state.Writing {
+		for _, k := range state.Kept {
+			if err := copyVolume(ctx, on, state.Stack, k.NodeID, k.Name, k.Volume); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range state.Kept {
+		if err := e.RemoveVolume(ctx, k.NodeID, k.Name); err != nil {
+			return err
+		}
+	}
+	for _, name := range state.Made {
+		if err := removeEverywhere(ctx, e, name); err != nil {
+			return err
+		}
+	}
+	return state.End(ctx)
+}
+
+func removeEverywhere(ctx context.Context, e *deployer.Engine, volume string) error {
+	nodes, err := e.Reached(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range nodes {
+		if err := e.RemoveVolume(ctx, id, volume); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spare is the part of a disk that a restore leaves free, as one in so many.
+const spare = 50
+
+// checkSpace asks each node whether there is room for copies of all that its volumes hold,
+// and then for what is restored: the emptying of a volume gives back what its copy takes.
+func (r *restoration) checkSpace(ctx context.Context) error {
+	type room struct {
+		host                  string
+		copies, content, free int64
+	}
+	nodes := map[string]*room{}
+	for _, v := range r.volumes {
+		if v.Made {
+			continue // nobody can ask a volume that is not there for its disk
+		}
+		usage, err := r.space(ctx, v)
+		if err != nil {
+			return err
+		}
+		n := nodes[v.nodeID]
+		if n == nil {
+			n = &room{host: v.Node, free: usage.Free}
+			nodes[v.nodeID] = n
+		}
+		n.free = min(n.free, usage.Free)
+		n.copies += usage.Used
+		n.content += v.part.Content
+		if len(v.Paths) > 0 { // it is not emptied
+			n.content += usage.Used
+		}
+	}
+	for _, n := range nodes {
+		if need := max(n.copies, n.content); need+n.free/spare > n.free {
+			err := fault.New(fault.Unavailable, "node %q has %d bytes free, and the restore needs %d there", n.host, n.free, need)
+			return fault.Hint(err, "galley app volume ls --size lists what is there; copies of earlier restores go with galley app volume drop-kept")
+		}
+	}
+	return nil
+}
+
+func (r *restoration) space(ctx context.Context, v RestoredVolume) (carrier.Usage, error) {
+	var usage carrier.Usage
+	helper, err := r.carrier(ctx, v.nodeID)
+	if err != nil {
+		return usage, err
+	}
+	var out bytes.Buffer
+	said := &lastOutput{}
+	code, err := helper.Run(ctx, deployer.CarryOptions{
+		Stack: r.Desired.Stack.Name, Args: []string{"space", inside}, Stdout: &out, Log: said,
+		Volumes: []deployer.CarryVolume{{Name: v.Volume, Target: inside, ReadOnly: true}},
+	})
+	if err == nil && code != 0 {
+		err = fmt.Errorf("the helper ended with %d: %s", code, said)
+	}
+	if err == nil {
+		err = json.Unmarshal(out.Bytes(), &usage)
+	}
+	if err != nil {
+		return usage, fmt.Errorf("asking for the space of volume %q: %w", v.Volume, err)
+	}
+	return usage, nil
+}

@@ -1,0 +1,195 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/strslice"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// CarryVolume is a volume that a helper sees, and where.
+type CarryVolume struct {
+	Name, Target string
+	ReadOnly     bool
+}
+
+// CarryOptions say what a helper does.
+type CarryOptions struct {
+	// Stack is the stack that it works for; its container is labelled with it.
+	Stack   string
+	Args    []string // of `galley carry`
+	Volumes []CarryVolume
+	Stdin   io.Reader // nil for none
+	Stdout  io.Writer // nil for none
+	// Log is told, in at most a few lines, what the helper says of its work.
+	Log io.Writer
+}
+
+// carryCapabilities are what it takes to read and to write any file with its owner, mode
+// and attributes. A helper has no other.
+var carryCapabilities = strslice.StrSlice{"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "MKNOD", "SETFCAP"}
+
+// endGrace is how long a helper that was told to end may take.
+const endGrace = 30 * time.Second
+
+// Run runs a helper on the node and waits for its end. Volumes must exist: the engine
+// would make the ones that do not. code is the program's own, and counts only without an
+// error. When ctx ends, or Stdout takes no more, the helper is killed, and with it goes
+// its container.
+func (c *Carrier) Run(ctx context.Context, o CarryOptions) (code int, err error) {
+	for _, v := range o.Volumes {
+		if err := c.hasVolume(ctx, v.Name); err != nil {
+			return 0, err
+		}
+	}
+	id, err := c.create(ctx, o)
+	if err != nil {
+		return 0, fmt.Errorf("making a helper on node %q: %w", c.Node, err)
+	}
+	code, err = c.run(ctx, id, o)
+	if err != nil {
+		c.end(ctx, id)
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		return 0, fmt.Errorf("running a helper on node %q: %w", c.Node, err)
+	}
+	return code, nil
+}
+
+func (c *Carrier) hasVolume(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err := c.api.VolumeInspect(ctx, name)
+	if errdefs.IsNotFound(err) {
+		return fault.New(fault.Unavailable, "node %q has no volume %q", c.Node, name)
+	}
+	if err != nil {
+		return fmt.Errorf("looking for volume %q on node %q: %w", name, c.Node, err)
+	}
+	return nil
+}
+
+func (c *Carrier) create(ctx context.Context, o CarryOptions) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var mounts []mount.Mount
+	for _, v := range o.Volumes {
+		mounts = append(mounts, mount.Mount{
+			Type: mount.TypeVolume, Source: v.Name, Target: v.Target, ReadOnly: v.ReadOnly, VolumeOptions: &mount.VolumeOptions{NoCopy: true},
+		})
+	}
+	created, err := c.api.ContainerCreate(ctx, &container.Config{
+		Image: c.image, Cmd: o.Args, User: "0:0", NetworkDisabled: true, Labels: map[string]string{labelCarrier: o.Stack},
+		AttachStdin: o.Stdin != nil, OpenStdin: o.Stdin != nil, StdinOnce: o.Stdin != nil, AttachStdout: true, AttachStderr: true,
+	}, &container.HostConfig{
+		AutoRemove: true, NetworkMode: "none", ReadonlyRootfs: true, Mounts: mounts,
+		CapDrop: strslice.StrSlice{"ALL"}, CapAdd: carryCapabilities,
+		SecurityOpt: []string{"no-new-privileges", "label=disable"}, // labels would keep it from volumes of other containers
+		LogConfig:   container.LogConfig{Type: "none"},              // what it writes is data, and not for the node's disk
+	}, nil, nil, "")
+	return created.ID, err
+}
+
+// run starts the helper with its streams attached and waits for its end.
+func (c *Carrier) run(ctx context.Context, id string, o CarryOptions) (int, error) {
+	short, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	stream, err := c.api.ContainerAttach(short, id, container.AttachOptions{Stream: true, Stdin: o.Stdin != nil, Stdout: true, Stderr: true})
+	if err != nil {
+		return 0, err
+	}
+	defer stream.Close()
+	release := context.AfterFunc(ctx, stream.Close)
+	defer release()
+	// Asked before the start: the container is gone when it has ended.
+	ended, failed := c.api.ContainerWait(ctx, id, container.WaitConditionNextExit)
+	if err := c.api.ContainerStart(short, id, container.StartOptions{}); err != nil {
+		return 0, err
+	}
+	if err := c.pass(stream, o); err != nil {
+		return 0, err
+	}
+	waiting := time.NewTimer(endGrace)
+	defer waiting.Stop()
+	select {
+	case end := <-ended:
+		if end.Error != nil {
+			return 0, errors.New(oneLine(end.Error.Message))
+		}
+		return int(end.StatusCode), nil
+	case err := <-failed:
+		return 0, err
+	case <-waiting.C:
+		return 0, fmt.Errorf("its output ended, and it did not end within %s", endGrace)
+	}
+}
+
+// pass copies what goes in and what comes out. What goes in may fail when the helper
+// has ended: its exit code tells then.
+func (c *Carrier) pass(stream types.HijackedResponse, o CarryOptions) error {
+	var in sync.WaitGroup
+	var inErr error
+	if o.Stdin != nil {
+		in.Go(func() {
+			read := &readError{inner: o.Stdin}
+			_, _ = io.CopyBuffer(stream.Conn, read, make([]byte, 1<<20))
+			if inErr = read.err; inErr != nil {
+				stream.Close() // half of it must not look like the whole
+				return
+			}
+			_ = stream.CloseWrite()
+		})
+	}
+	_, err := stdcopy.StdCopy(orDiscard(o.Stdout), orDiscard(o.Log), stream.Reader)
+	if err != nil {
+		stream.Close()
+	}
+	if closer, ok := o.Stdin.(io.Closer); ok {
+		_ = closer.Close() // nobody reads it any more
+	}
+	in.Wait()
+	if inErr != nil {
+		return inErr
+	}
+	return err
+}
+
+// readError keeps what a reader failed with.
+type readError struct {
+	inner io.Reader
+	err   error
+}
+
+func (r *readError) Read(p []byte) (int, error) {
+	n, err := r.inner.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
+		r.err = err
+	}
+	return n, err
+}
+
+func orDiscard(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}
+
+// end kills a helper whatever ctx says. One that has ended is gone already.
+func (c *Carrier) end(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	_ = c.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
+}

@@ -1,0 +1,113 @@
+package deployer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/docker/docker/api/types/swarm"
+
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// Restoring is a restore of a stack's volumes that is under way, or was left, as the
+// swarm remembers it: while there is one nothing is deployed on its volumes.
+type Restoring struct {
+	Stack string    `json:"stack"`
+	Run   string    `json:"run"` // of the backup
+	By    string    `json:"by"`
+	Since time.Time `json:"since"`
+	// Kept are the copies of what the volumes held before.
+	Kept []KeptVolume `json:"kept"`
+	// Made are volumes that were not there before, by name.
+	Made []string `json:"made"`
+
+	// Writing says that the copies are whole, and that volumes may hold half of the
+	// backup since. Before that the volumes are as they were.
+	Writing bool `json:"-"`
+
+	engine *Engine
+	id     string
+}
+
+// labelPhase tells how far a restore came: a record's body cannot be changed.
+const (
+	labelPhase   = "galley.phase"
+	phaseKeeping = "keeping"
+	phaseWriting = "writing"
+)
+
+// BeginRestore writes down what a restore is about to do, under the stack's lock. One
+// that stands already is an error: Restoring gives it.
+func (e *Engine) BeginRestore(ctx context.Context, h *Hold, run string, kept []KeptVolume, made []string) (*Restoring, error) {
+	if err := h.lock.Check(ctx); err != nil {
+		return nil, err
+	}
+	r := &Restoring{Stack: h.stack, Run: run, By: Operator(), Since: time.Now().UTC().Truncate(time.Second), Kept: kept, Made: made, engine: e}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	r.id, err = e.createRecord(ctx, recordRestore, h.stack, "", data, map[string]string{labelPhase: phaseKeeping})
+	if err != nil {
+		return nil, fmt.Errorf("noting the restore on the swarm: %w", err)
+	}
+	return r, nil
+}
+
+// Restoring is a stack's restore that did not end, nil for none.
+func (e *Engine) Restoring(ctx context.Context, stack string) (*Restoring, error) {
+	records, err := e.records(ctx, recordRestore, stack)
+	if err != nil {
+		return nil, fmt.Errorf("looking for an unfinished restore: %w", err)
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
+	r := &Restoring{engine: e, id: records[0].ID}
+	if err := decodeRecord(records[0], r); err != nil {
+		return nil, err
+	}
+	r.Writing = records[0].Spec.Labels[labelPhase] == phaseWriting
+	return r, nil
+}
+
+// refuseRestoring is the error for a stack whose volumes may be half restored.
+func (e *Engine) refuseRestoring(ctx context.Context, stack string) error {
+	r, err := e.Restoring(ctx, stack)
+	if err != nil || r == nil {
+		return err
+	}
+	err = fault.New(fault.Unavailable, "a restore of run %s by %s since %s did not end: the volumes may hold half of it", r.Run, r.By, r.Since.Format(time.DateTime))
+	return fault.Hint(err, "galley app restore does it again, galley app restore --undo goes back to what the volumes held before")
+}
+
+// Write notes that the copies are whole and that volumes are about to be written. The
+// lock must be held.
+func (r *Restoring) Write(ctx context.Context, h *Hold) error {
+	if err := h.lock.Check(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	config, _, err := r.engine.api.ConfigInspectWithRaw(ctx, r.id)
+	if err == nil {
+		spec := config.Spec
+		spec.Labels = map[string]string{labelRecord: string(recordRestore), labelStack: r.Stack, labelPhase: phaseWriting}
+		err = r.engine.api.ConfigUpdate(ctx, r.id, swarm.Version{Index: config.Version.Index}, spec)
+	}
+	if err != nil {
+		return fmt.Errorf("noting on the swarm that volumes are about to be written: %w", err)
+	}
+	r.Writing = true
+	return nil
+}
+
+// End forgets the restore: its volumes are whole, as the backup has them or as before.
+func (r *Restoring) End(ctx context.Context) error {
+	if err := r.engine.removeRecord(context.WithoutCancel(ctx), r.id); err != nil {
+		return fmt.Errorf("noting the restore's end on the swarm: %w", err)
+	}
+	return nil
+}
