@@ -79,12 +79,24 @@ func (c *appMoveCmd) Run(ctx context.Context, s *streams, signals *signals, gram
 		return fault.Hint(err, "%s runs again on server %s", c.Domain, app.Server)
 	}
 	hold.Close(ctx)
+	tellDNS(ctx, s, back)
 	if _, err := source.Undeploy(ctx, app.Stack, nil); err != nil {
 		err = fault.Wrap(fault.Left, err)
 		return fault.Hint(err, "%s runs on server %s; take it off %s: galley app undeploy %s --server %s", c.Domain, c.To, app.Server, c.Domain, app.Server)
 	}
 	s.notef("galley: note: server %s keeps its volumes, its secrets and %s: galley app undeploy %s --server %s --purge removes the former\n", app.Server, app.Path, c.Domain, app.Server)
 	return s.printRestored(back.prepared.App, restored)
+}
+
+// tellDNS tells where the app's names lead by now.
+func tellDNS(ctx context.Context, s *streams, back *comeback) {
+	warnings, err := back.engine.CheckDNS(ctx, back.wanted.desired, true, deployer.DNSOptions{})
+	if err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	for _, warning := range warnings {
+		s.notef("galley: warning: %s\n", oneLine(warning))
+	}
 }
 
 // there restores on the other server.

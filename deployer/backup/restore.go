@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,9 +127,12 @@ func (r *restoration) scope() *Scope { return NewScope(r.Desired.Stack) }
 // restored, before anything is changed.
 func (r *restoration) look(ctx context.Context) error {
 	name := r.Desired.Stack.Name
-	current, err := r.engine.Current(ctx, name, nil)
+	current, err := r.engine.Current(ctx, name, r.Desired.Stack)
 	if err != nil {
 		return err
+	}
+	if _, err := deployer.NewPlan(r.Desired, current); err != nil {
+		return err // it could not be deployed afterwards
 	}
 	places, err := r.engine.VolumePlaces(ctx, current)
 	if err != nil {
@@ -228,7 +232,7 @@ func (r *restoration) intoRunning(ctx context.Context) error {
 // stillWell looks once more: a hook may have broken what ran before it.
 func (r *restoration) stillWell(ctx context.Context) error {
 	status, err := r.engine.Status(ctx, r.Desired.Stack.Name)
-	if err == nil && !status.Healthy() {
+	if err == nil && slices.ContainsFunc(status.Services, func(s deployer.ServiceStatus) bool { return s.Running < s.Wanted }) {
 		err = fault.New(fault.PutBack, "after the restore hooks the app does not run as it should")
 	}
 	return err

@@ -150,7 +150,7 @@ func (w *work) defaultInterface(ctx context.Context) (string, error) {
 func parseDefaultRoute(text string) (name string, ok bool) {
 	best := 0
 	for line := range strings.Lines(text) {
-		metric, err := number(field(line, 6))
+		metric, err := countOf(field(line, 6))
 		if err != nil || field(line, 1) != "00000000" || field(line, 7) != "00000000" || !addressForm.MatchString(field(line, 0)) {
 			continue
 		}

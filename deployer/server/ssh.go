@@ -198,8 +198,8 @@ func holdInput(cmd *exec.Cmd) error {
 	return nil
 }
 
-// line is what the user's shell on the machine is given: one line, so that also csh
-// takes it.
+// line is what the user's shell on the machine is given: one command of one line, whose
+// words are quoted.
 func (r remote) line(s script) string {
 	limit := fmt.Sprintf("timeout -k %d %d sh -c %s", int(killGrace.Seconds()), int(s.deadline.Seconds()), quote(s.text))
 	line := "export LC_ALL=C; "
@@ -326,5 +326,5 @@ func field(line string, n int) string {
 	return ""
 }
 
-// number reads a count that a command printed.
-func number(text string) (int, error) { return strconv.Atoi(strings.TrimSpace(text)) }
+// countOf reads a count that a command printed.
+func countOf(text string) (int, error) { return strconv.Atoi(strings.TrimSpace(text)) }

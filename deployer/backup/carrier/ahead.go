@@ -1,3 +1,5 @@
+//go:build linux
+
 package carrier
 
 import (
@@ -39,6 +41,9 @@ const (
 	batches = 4
 	// maxParts bounds the headers in a batch: entries may have no data.
 	maxParts = 256
+	// maxZeros bounds a file whose holes archive/tar reads as zeros, in bytes: a few
+	// bytes of a hostile stream would keep it busy for years.
+	maxZeros = 1 << 40
 )
 
 var errTruncated = fault.New(fault.Unavailable, "the stream ends too early: it is not whole")
@@ -127,6 +132,9 @@ func (f *filler) header() (*tar.Header, error) {
 			return nil, err
 		case err != nil:
 			return nil, streamError("reading the stream", err)
+		case hasHoles(hdr) && hdr.Size > maxZeros:
+			return nil, fault.Hint(fault.New(fault.Refused, "entry %q has %d bytes in an old format of sparse files", hdr.Name, hdr.Size),
+				"GNU tar writes the one that is read piece by piece with --sparse-version=1.0")
 		case hdr.Typeflag != tar.TypeXGlobalHeader: // a comment, as of git archive
 			return hdr, nil
 		}

@@ -38,16 +38,16 @@ func carryThrough(t *testing.T, root, to string) {
 	command := carryCommand(t)
 	r, w, err := os.Pipe()
 	must(t, err)
-	var errs bytes.Buffer
+	var errs [2]bytes.Buffer
 	packing, unpacking := exec.Command(command, "pack", root), exec.Command(command, "unpack", to)
-	packing.Stdout, packing.Stderr, unpacking.Stdin, unpacking.Stderr = w, &errs, r, &errs
+	packing.Stdout, packing.Stderr, unpacking.Stdin, unpacking.Stderr = w, &errs[0], r, &errs[1]
 	must(t, unpacking.Start())
 	must(t, packing.Start())
 	w.Close()
 	r.Close()
-	for _, cmd := range []*exec.Cmd{packing, unpacking} {
+	for i, cmd := range []*exec.Cmd{packing, unpacking} {
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("%v: %v: %s", cmd.Args, err, errs.String())
+			t.Errorf("%v: %v: %s", cmd.Args, err, errs[i].String())
 		}
 		used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 		t.Logf("%s took %d MB", cmd.Args[1], used>>20)

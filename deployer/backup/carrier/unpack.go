@@ -27,6 +27,7 @@ func Unpack(ctx context.Context, root string, r io.Reader) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	widen(r)
 	in := newSource(ctx, r)
 	defer in.stop()
 	u := &unpacker{ctx: ctx, in: newAhead(in.ctx, in), data: make([]byte, chunk), attrs: make([]byte, 64<<10)}

@@ -10,8 +10,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/galley-coop/galley/internal/fault"
 )
@@ -201,4 +205,74 @@ func FuzzUnpack(f *testing.F) {
 		_, _ = Unpack(t.Context(), root, bytes.NewReader(data))
 		same(t, before, listing(t, outside))
 	})
+}
+
+// TestHugeHolesOfOldFormatsAreRefused: their zeros would be read for years.
+func TestHugeHolesOfOldFormatsAreRefused(t *testing.T) {
+	root := folder(t)
+	must(t, os.Truncate(write(t, "", root, "hole"), 1<<41))
+	old := run(t, nil, "tar", "-C", root, "--format=gnu", "--sparse", "--hole-detection=seek", "-cf", "-", "hole")
+	if _, err := Unpack(t.Context(), folder(t), bytes.NewReader(old)); fault.KindOf(err) != fault.Refused {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestComingBackToAFolder unpacks a stream whose entries are in no order, as tar
+// -r makes them: the folder still has its time, and the file in it inherits
+// nothing.
+func TestComingBackToAFolder(t *testing.T) {
+	asRoot(t)
+	root := folder(t)
+	at := time.Unix(1_000_000_000, 5)
+	d := dir("d")
+	d.ModTime, d.Uid, d.PAXRecords = at, 42, map[string]string{attrPrefix + defaultACL: accessList}
+	_, err := Unpack(t.Context(), root, bytes.NewReader(stream(t, reg("d/first"), d, reg("other"), reg("d/last"), dir("e"), hard("e/h", "d/last"))))
+	must(t, err)
+	var st unix.Stat_t
+	must(t, unix.Stat(filepath.Join(root, "d"), &st))
+	if time.Unix(st.Mtim.Unix()) != at || st.Uid != 42 || !strings.Contains(xattrs(t, filepath.Join(root, "d")), defaultACL) {
+		t.Errorf("the folder has %s", describe(t, filepath.Join(root, "d"), "d", nil))
+	}
+	if got := xattrs(t, filepath.Join(root, "d", "last")); got != "[]" {
+		t.Errorf("the file has inherited %s", got)
+	}
+}
+
+// TestManyPieces carries a file with more pieces than a map may have: its smallest
+// holes are zeros then.
+func TestManyPieces(t *testing.T) {
+	root, to := folder(t), folder(t)
+	f, err := os.Create(filepath.Join(root, "pieces"))
+	must(t, err)
+	for i := range int64(maxExtents + 100) {
+		_, err := f.WriteAt([]byte("data"), i*8192)
+		must(t, err)
+	}
+	must(t, f.Truncate(1<<40))
+	f.Close()
+	packed, _ := pack(t, root)
+	_, err = Unpack(t.Context(), to, bytes.NewReader(packed))
+	must(t, err)
+	want, got := listing(t, root)[1], listing(t, to)[1]
+	blocks := regexp.MustCompile(` in \d+ blocks`)
+	if want, got = blocks.ReplaceAllString(want, ""), blocks.ReplaceAllString(got, ""); want != got {
+		t.Errorf("%s became %s", want, got)
+	}
+	for _, off := range []int64{0, 8192, 16384 * 8192, (maxExtents + 99) * 8192} {
+		var a, b [8192]byte
+		readAt(t, filepath.Join(root, "pieces"), a[:], off)
+		readAt(t, filepath.Join(to, "pieces"), b[:], off)
+		if a != b {
+			t.Errorf("the data at %d is another", off)
+		}
+	}
+}
+
+func readAt(t *testing.T, path string, buf []byte, off int64) {
+	t.Helper()
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	_, err = f.ReadAt(buf, off)
+	must(t, err)
 }

@@ -24,7 +24,18 @@ func (u *unpacker) file(t target, hdr *tar.Header, sparse bool) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	if err := u.fillIn(fd, t, hdr, sparse); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	if err := unix.Close(fd); err != nil { // where NFS tells that it is full
+		return pathError("close", t.rel, err)
+	}
+	return nil
+}
+
+// fillIn writes the data and gives the file what else it has.
+func (u *unpacker) fillIn(fd int, t target, hdr *tar.Header, sparse bool) (err error) {
 	switch {
 	case sparse:
 		err = u.pieces(fd, t.rel, hdr)

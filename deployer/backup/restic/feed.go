@@ -30,7 +30,11 @@ type feed struct {
 	given int64  // bytes given in all
 }
 
-var errGone = errors.New("restic has ended")
+var (
+	errGone = errors.New("restic has ended")
+	// errIdle is errGone while nothing came from the source.
+	errIdle = fmt.Errorf("%w", errGone)
+)
 
 // newFeed starts the source.
 func newFeed(source func(io.Writer) error) *feed {
@@ -103,7 +107,7 @@ func (f *feed) pour(c *child, w io.Writer) error {
 		case <-f.ended:
 			return f.err
 		case <-c.exited:
-			return errGone
+			return errIdle
 		}
 	}
 }

@@ -112,8 +112,12 @@ func (r *Repository) storeOnce(ctx context.Context, o StoreOptions, f *feed, arg
 	}
 	doing := fmt.Sprintf("storing %q", o.File)
 	switch err = cmp.Or(f.pour(c, in.ours), ctx.Err(), f.something()); {
-	case err == errGone: // it ends by itself, or was ended
+	case err == errGone, err == errIdle: // it ends by itself, or was ended
+		idle := err == errIdle
 		err = cmp.Or(c.wait(), err)
+		if idle && errors.Is(err, errStalled) {
+			return stored, &Error{Stalled, fmt.Sprintf("%s: nothing came to be stored for %v", doing, r.patience()), err}
+		}
 	case err != nil:
 		c.end(err)
 		_ = c.wait()
