@@ -3,6 +3,7 @@
 package backup
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"os"
@@ -111,9 +112,11 @@ func TestHookIsEnded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			mark := rand.Text()
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
 			start := func(mark string) *exec.Cmd {
 				// A child in a session of its own, which a signal to the group does not reach.
-				cmd := exec.CommandContext(t.Context(), "sh", "-c", "setsid sleep 600 & echo $!; exec sleep 600")
+				cmd := exec.CommandContext(ctx, "sh", "-c", "setsid sleep 600 & echo $!; exec sleep 600")
 				cmd.Env = append(os.Environ(), hookMark+"="+mark)
 				return cmd
 			}
@@ -123,7 +126,7 @@ func TestHookIsEnded(t *testing.T) {
 				t.Errorf("it ended with %d and said %q", code, said)
 			}
 			_ = marked.Wait()
-			if status, ok := marked.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+			if status, ok := marked.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL || ctx.Err() != nil {
 				t.Errorf("the marked one: %v", marked.ProcessState)
 			}
 			for deadline := time.Now().Add(10 * time.Second); lives(child); time.Sleep(10 * time.Millisecond) {
@@ -134,7 +137,6 @@ func TestHookIsEnded(t *testing.T) {
 			if !lives(other.Process.Pid) || !lives(otherChild) {
 				t.Error("one with another mark was ended")
 			}
-			_ = syscall.Kill(otherChild, syscall.SIGKILL)
 			_ = other.Process.Kill()
 			_ = other.Wait()
 		})
@@ -160,6 +162,11 @@ func begin(t *testing.T, cmd *exec.Cmd) (*exec.Cmd, int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if lives(pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
 	return cmd, pid
 }
 
