@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"runtime/debug"
+	"time"
 
 	"github.com/galley-coop/galley/deployer/backup/carrier"
 )
@@ -24,8 +24,7 @@ type carryCmd struct {
 // AfterApply keeps the helper small: it shares a node with the apps it serves, and
 // has no use for the memory that galley takes for speed elsewhere.
 func (carryCmd) AfterApply() error {
-	debug.SetGCPercent(100)
-	debug.SetMemoryLimit(64 << 20)
+	saveMemory()
 	return nil
 }
 
@@ -88,8 +87,18 @@ func (c *carrySpaceCmd) Run(ctx context.Context, s *streams) error {
 
 type carryWaitCmd struct{}
 
-// Run waits for a signal, which is how it is told to end.
+// waitAtMost is how long a helper waits to be asked: whoever wants its secrets has
+// given up long before.
+const waitAtMost = 2 * time.Minute
+
+// Run waits for a signal, which is how it is told to end, but not for ever: who should
+// tell it may have died.
 func (carryWaitCmd) Run(ctx context.Context) error {
-	<-ctx.Done()
+	limit := time.NewTimer(waitAtMost)
+	defer limit.Stop()
+	select {
+	case <-ctx.Done():
+	case <-limit.C:
+	}
 	return nil
 }
