@@ -36,7 +36,8 @@ type HoldOptions struct {
 	// Reason is told to who meets the lock.
 	Reason string
 	// Takeover says that a journal of an earlier deploy may stand when services are
-	// stopped: what it names is what Resume puts back then. Without it that is refused.
+	// stopped: what it names is what Resume puts back then; and so may a restore that
+	// did not end. Without it both are refused.
 	Takeover bool
 	// Limits bound the wait for services that are started again.
 	Limits      Limits
@@ -49,11 +50,19 @@ type HoldOptions struct {
 // pausedConstraint is met by no node: it stops a global service, which has no replicas.
 const pausedConstraint = "node.labels.galley.paused==yes"
 
-// Hold takes a stack's lock; the stack need not be there. Resume or Close must follow.
+// Hold takes a stack's lock, and ends what a holder that died has left at work; the stack
+// need not be there. Resume or Close must follow.
 func (e *Engine) Hold(ctx context.Context, stack string, o HoldOptions) (*Hold, error) {
 	lock, _, err := e.Lock(ctx, stack, o.Reason)
 	if err != nil {
 		return nil, err
+	}
+	err = e.endOrphans(ctx, stack)
+	if err == nil && !o.Takeover {
+		err = e.refuseRestoring(ctx, stack)
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Release(ctx))
 	}
 	return &Hold{engine: e, stack: stack, options: o, lock: lock, started: time.Now()}, nil
 }
