@@ -89,7 +89,9 @@ func (h *Hold) Stop(ctx context.Context, services []string) error {
 		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(services, name) })
 	}
 	plan := &Plan{Recipe: current.Recipe(), From: current.Version(), To: current.Version()}
-	journal, id, resumed, err := h.engine.openJournal(ctx, newJournal(current, plan, unwell), len(names) > 0)
+	fresh := newJournal(current, plan, unwell)
+	fresh.Held = true
+	journal, id, resumed, err := h.engine.openJournal(ctx, fresh, len(names) > 0)
 	if err != nil {
 		return err
 	}
@@ -154,6 +156,26 @@ func (h *Hold) Resume(ctx context.Context) error {
 	defer h.Close(ctx)
 	return h.Start(ctx)
 }
+
+// Recover starts services again that a hold had stopped whose galley died, and tells
+// whether there was one. A deploy that did not end is left to the next deploy.
+func (h *Hold) Recover(ctx context.Context) (bool, error) {
+	journal, id, err := h.engine.readJournal(ctx, h.stack)
+	if err != nil || journal == nil || !journal.Held {
+		return false, err
+	}
+	current, err := h.engine.Current(ctx, h.stack, nil)
+	if err != nil {
+		return false, err
+	}
+	h.journal, h.journalID = journal, id
+	h.writer = newWriter(h.engine, current, h.lock, h.options.Credentials)
+	h.writer.abort = h.options.Abort
+	return true, h.Start(ctx)
+}
+
+// Untouched tells that nothing of the stack was changed under the hold, or that all is back.
+func (h *Hold) Untouched() bool { return h.journalID == "" }
 
 // Start puts the whole stack back to what stood before services were stopped, and waits
 // until it runs. It is fault.Left when the stack is not back.

@@ -48,12 +48,14 @@ type CreateOptions struct {
 // creation is one backup on its way.
 type creation struct {
 	CreateOptions
-	engine   *deployer.Engine
-	stack    *deployer.Stack
-	scope    *Scope
-	places   map[string][]deployer.VolumePlace
-	carriers map[string]*deployer.Carrier // by node ID
-	manifest Manifest
+	engine *deployer.Engine
+	stack  *deployer.Stack
+	scope  *Scope
+	places map[string][]deployer.VolumePlace
+	// outOfReach are errors by volume: it may be on a node that cannot be asked.
+	outOfReach map[string]error
+	carriers   map[string]*deployer.Carrier // by node ID
+	manifest   Manifest
 	// hooked are the containers that hooks ran in, by service.
 	hooked map[string]*deployer.Container
 }
@@ -75,7 +77,13 @@ func Create(ctx context.Context, e *deployer.Engine, o CreateOptions) (*Manifest
 	if err != nil {
 		return nil, err
 	}
-	err = c.under(ctx, hold)
+	back, err := hold.Recover(ctx)
+	if err == nil && back { // what stands now is more than what was looked at
+		err = c.look(ctx)
+	}
+	if err == nil {
+		err = c.under(ctx, hold)
+	}
 	if err == nil && o.Keep != nil {
 		o.Keep(hold)
 		return &c.manifest, nil
