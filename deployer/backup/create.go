@@ -65,7 +65,8 @@ type creation struct {
 // no backup. An error says that this one is none; the app is as it was then, services
 // that were stopped run again, or the error is fault.Left.
 //
-// The stack's lock is held meanwhile, so that nobody deploys it.
+// The stack's lock is held meanwhile, so that nobody deploys it. Services that a backup
+// stopped which was killed then are started first.
 func Create(ctx context.Context, e *deployer.Engine, o CreateOptions) (*Manifest, error) {
 	c := &creation{CreateOptions: o, engine: e, carriers: map[string]*deployer.Carrier{}, hooked: map[string]*deployer.Container{}}
 	if err := c.look(ctx); err != nil {
@@ -113,6 +114,9 @@ func (c *creation) look(ctx context.Context) error {
 		return fault.Hint(err, "ENABLE_BACKUPS=true in the env file, or the recipe's backupbot labels, say what is backed up")
 	}
 	if c.places, err = c.engine.VolumePlaces(ctx, c.stack); err != nil {
+		return err
+	}
+	if c.outOfReach, err = c.engine.VolumesOutOfReach(ctx, c.stack); err != nil {
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
