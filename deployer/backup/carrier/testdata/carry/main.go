@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/galley-coop/galley/deployer/backup/carrier"
 )
@@ -17,6 +18,13 @@ func main() {
 		_, err = carrier.Pack(context.Background(), os.Args[2], nil, os.Stdout)
 	case "unpack":
 		_, err = carrier.Unpack(context.Background(), os.Args[2], os.Stdin)
+	}
+	// The memory it took at most, of which Rusage would tell that of its parent too.
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if strings.HasPrefix(line, "VmHWM:") {
+			fmt.Fprint(os.Stderr, line)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
