@@ -11,23 +11,17 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/galley-coop/galley/internal/fault"
 )
 
-const (
-	// secretsWithin bounds the reading of secrets: a task must come up and be asked.
-	secretsWithin = 90 * time.Second
-	// abandonedAfter is how old a helper's service is that nobody waits for any more.
-	abandonedAfter = 15 * time.Minute
-)
+// secretsWithin bounds the reading of secrets: a task must come up and be asked.
+const secretsWithin = 90 * time.Second
 
 // SecretValues reads secrets' values, by name on the swarm. Swarm shows them to tasks
-// alone: so a task of galley's own is given them, on the connected node, and
+// alone: so a task of galley's own is given them, on a node that can be reached, and
 // asked. Nothing of them is in its spec, its log or anybody's arguments; it ends by
 // itself when nobody ends it. A name that the swarm does not have is an error.
 func (e *Engine) SecretValues(ctx context.Context, stack string, names []string) (map[string][]byte, error) {
@@ -36,7 +30,11 @@ func (e *Engine) SecretValues(ctx context.Context, stack string, names []string)
 	}
 	ctx, cancel := context.WithTimeout(ctx, secretsWithin)
 	defer cancel()
-	carrier, err := e.Carrier(ctx, "")
+	node, err := e.takingNode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	carrier, err := e.Carrier(ctx, node)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +62,29 @@ func (e *Engine) SecretValues(ctx context.Context, stack string, names []string)
 		return nil, fmt.Errorf("reading the secrets: %w", err)
 	}
 	return secretsFrom(out.Bytes(), names)
+}
+
+// takingNode is a node that can be reached and takes tasks: the connected one, if that
+// does. Managers are often drained.
+func (e *Engine) takingNode(ctx context.Context) (string, error) {
+	nodes, err := e.survey(ctx)
+	if err != nil {
+		return "", err
+	}
+	takes := func(id string) bool {
+		n := nodes[id]
+		return e.at(id) != nil && n.Spec.Availability == swarm.NodeAvailabilityActive && n.Status.State == swarm.NodeStateReady
+	}
+	if takes(e.NodeID) {
+		return e.NodeID, nil
+	}
+	for _, id := range sortedKeys(nodes) {
+		if takes(id) {
+			return id, nil
+		}
+	}
+	err = fault.New(fault.Unavailable, "no node of server %q that can be reached takes tasks, which alone are shown secrets", e.Server)
+	return "", fault.Hint(err, "name a way to one in servers/%s/nodes; docker node ls tells which are drained or down", e.Server)
 }
 
 // secretsFrom reads the helper's answer: base64 by file name, which is the place in names.
@@ -109,12 +130,12 @@ func (c *Carrier) secretTask(ctx context.Context, stack string, secrets []*swarm
 		return "", err
 	}
 	created, err := c.engine.api.ServiceCreate(ctx, swarm.ServiceSpec{
-		Annotations: swarm.Annotations{Name: "galley_secrets_" + hex.EncodeToString(suffix), Labels: map[string]string{labelCarrier: stack}},
+		Annotations: swarm.Annotations{Name: "galley_secrets_" + hex.EncodeToString(suffix), Labels: carrierLabels(stack)},
 		Mode:        swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}},
 		TaskTemplate: swarm.TaskSpec{
 			ContainerSpec: &swarm.ContainerSpec{
 				Image: c.image, Args: []string{"wait"}, User: "0:0", ReadOnly: true, Secrets: secrets, CapabilityDrop: []string{"ALL"},
-				Labels: map[string]string{labelCarrier: stack}, Mounts: []mount.Mount{},
+				Labels: carrierLabels(stack), Mounts: []mount.Mount{},
 			},
 			RestartPolicy: &swarm.RestartPolicy{Condition: swarm.RestartPolicyConditionNone, MaxAttempts: &once},
 			Placement:     &swarm.Placement{Constraints: []string{"node.id==" + c.NodeID}},
@@ -151,23 +172,4 @@ func (e *Engine) removeCarrier(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	_ = e.api.ServiceRemove(ctx, id)
-}
-
-// sweepCarriers removes helpers' services whose galley is long gone.
-func (e *Engine) sweepCarriers(ctx context.Context) {
-	services, err := e.api.ServiceList(ctx, swarm.ServiceListOptions{Filters: filters.NewArgs(filters.Arg("label", labelCarrier))})
-	if err != nil {
-		return // it is tidying up: what follows will tell
-	}
-	now, err := e.swarmTime(ctx)
-	if err != nil {
-		return
-	}
-	for _, s := range services {
-		if now.Sub(s.CreatedAt) > abandonedAfter {
-			if err := e.api.ServiceRemove(ctx, s.ID); err != nil && !errdefs.IsNotFound(err) {
-				return
-			}
-		}
-	}
 }

@@ -17,6 +17,7 @@ type appBackupCmd struct {
 	Ls     backupLsCmd     `cmd:"" help:"List the backups."`
 	Verify backupVerifyCmd `cmd:"" help:"Read backups back and compare them with what was stored."`
 	Prune  backupPruneCmd  `cmd:"" help:"Remove old backups."`
+	Drill  backupDrillCmd  `cmd:"" help:"Try a backup: restore it into a stack that nobody reaches, and remove that."`
 }
 
 // repositoryFlags are those of every command that needs the backups.
@@ -50,6 +51,7 @@ func (f *repositoryFlags) options(s *streams, apps *appCmd, create bool) (backup
 
 // open opens the repository.
 func (f *repositoryFlags) open(ctx context.Context, s *streams, apps *appCmd, create bool) (*backup.Repository, error) {
+	saveMemory()
 	options, err := f.options(s, apps, create)
 	if err != nil {
 		return nil, err

@@ -10,11 +10,12 @@ import (
 )
 
 type appRestoreCmd struct {
-	Domain          string        `arg:"" help:"The domain that was backed up."`
-	RunID           string        `arg:"" name:"run" optional:"" help:"The run, or the beginning of its name (default: the newest that is complete)."`
-	Server          string        `short:"s" help:"The server to restore to (default: the app's, else the one that it was backed up from)." placeholder:"SERVER"`
-	To              string        `help:"Restore into a new app of this domain." placeholder:"DOMAIN"`
-	KeepEnv         bool          `help:"Keep the env file that stands instead of the backup's."`
+	Domain          string `arg:"" help:"The domain that was backed up."`
+	RunID           string `arg:"" name:"run" optional:"" help:"The run, or the beginning of its name (default: the newest that is complete)."`
+	Server          string `short:"s" help:"The server to restore to (default: the app's, else the one that it was backed up from)." placeholder:"SERVER"`
+	To              string `help:"Restore into a new app of this domain." placeholder:"DOMAIN"`
+	KeepEnv         bool   `help:"Keep the env file that stands instead of the backup's."`
+	chaosFlag       `embed:""`
 	Undo            bool          `help:"Go back to what the volumes held before a restore that did not end."`
 	Yes             bool          `short:"y" help:"Go on without asking."`
 	HookTimeout     time.Duration `default:"30m" help:"How long a hook of the recipe may take." placeholder:"DURATION"`
@@ -67,7 +68,7 @@ func (c *appRestoreCmd) Run(ctx context.Context, s *streams, signals *signals, g
 		return err
 	}
 	defer engine.Close()
-	back := &comeback{apps: apps, streams: s, signals: signals, repository: repository, manifest: manifest, flags: c.restoreFlags, hookTimeout: c.HookTimeout, engine: engine}
+	back := &comeback{apps: apps, streams: s, signals: signals, repository: repository, manifest: manifest, flags: c.restoreFlags, hookTimeout: c.HookTimeout, engine: engine, chaos: c.Chaos}
 	if err := back.prepare(ctx, to); err != nil {
 		return err
 	}
@@ -163,6 +164,12 @@ func (c *appRestoreCmd) undo(ctx context.Context, s *streams, signals *signals, 
 		for _, name := range state.Made {
 			s.printf("  volume   %s goes: it was not there\n", oneLine(name))
 		}
+		for _, name := range state.Secrets {
+			s.printf("  secret   %s goes: it was not there\n", oneLine(name))
+		}
+		if state.Env != "" {
+			s.printf("  env      gets back what %s holds\n", oneLine(state.Env))
+		}
 	}
 	if !c.Yes {
 		if err := s.confirm(ctx, "Go back?", "--yes", grammar.NoInput); err != nil {
@@ -170,7 +177,7 @@ func (c *appRestoreCmd) undo(ctx context.Context, s *streams, signals *signals, 
 		}
 	}
 	report, done := s.watchBackup()
-	err = backup.GoBack(ctx, engine, state, deployer.HoldOptions{
+	err = backup.GoBack(ctx, engine, app, deployer.HoldOptions{
 		Reason: "the undoing of a restore", Takeover: true, Credentials: credentials, Abort: signals.abort,
 		Limits: deployer.Limits{Converge: c.Timeout, Pull: c.PullTimeout}, Report: deployLines(report),
 	})
@@ -181,6 +188,6 @@ func (c *appRestoreCmd) undo(ctx context.Context, s *streams, signals *signals, 
 	if s.json {
 		return s.printJSON(map[string]any{"undone": state})
 	}
-	s.printf("%s: the volumes hold what they held before the restore of run %s\n", app.Domain, state.Run)
+	s.printf("%s: everything is as it was before the restore of run %s\n", app.Domain, state.Run)
 	return nil
 }

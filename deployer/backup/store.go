@@ -24,6 +24,9 @@ const inside = "/volume"
 // mount it, else those that have it.
 func (c *creation) storeVolume(ctx context.Context, v ScopeVolume) error {
 	places := c.placesOf(v.Name)
+	if err := c.outOfReach[v.Name]; err != nil && (len(places) == 0 || !places[0].Used) {
+		return err
+	}
 	if len(places) == 0 {
 		err := fault.New(fault.Unavailable, "no node that can be asked has the volume %q", v.Name)
 		return fault.Hint(err, "is its node down? galley server check tells; galley app volume ls lists where volumes are")
@@ -168,7 +171,7 @@ func (c *creation) storeSecrets(ctx context.Context) error {
 		c.manifest.Secrets = SecretsLeftOut
 		return nil
 	}
-	c.say("read", "", "reading %d secrets in a task of their own", len(c.scope.Secrets))
+	c.say("read", "", "reading secrets in a task of their own: %d", len(c.scope.Secrets))
 	values, err := c.engine.SecretValues(ctx, c.App.Stack, c.scope.Secrets)
 	if err != nil {
 		return fault.Hint(err, "--without-secrets backs up the rest; the app cannot be restored from that once its secrets are lost")

@@ -201,7 +201,7 @@ func (a *Added) reach(ctx context.Context, name, address string, hostKeys []stri
 		return nil, ctx.Err()
 	}
 	if isSSH(address) && noDocker(ctx, address) {
-		a.Notes = append(a.Notes, fmt.Sprintf("%s has no engine yet: galley server bootstrap installs one", address))
+		a.Notes = append(a.Notes, fmt.Sprintf("%s has no engine yet: galley server bootstrap or join installs one", address))
 		return &Look{Name: name, Address: address, Err: errNoEngine}, nil
 	}
 	return nil, fault.Hint(look.Err, "%s --no-check adds it all the same", cmp.Or(fault.HintOf(look.Err), "is the engine running?"))

@@ -20,7 +20,7 @@ func checkLogs(s *Survey) []Finding {
 }
 
 func checkLog(l *Look) Finding {
-	const hint = `set "log-opts": {"max-size": "10m", "max-file": "3"} in /etc/docker/daemon.json and restart the engine; containers made before keep their old logs' limits`
+	const hint = `set "log-opts": {"max-size": "10m", "max-file": "3"} in /etc/docker/daemon.json and restart the engine (galley server bootstrap does both); containers made before stay as they are`
 	driver := l.Info.LoggingDriver
 	if driver != unlimitedDriver {
 		return Finding{"logs", OK, l.Host(), fmt.Sprintf("the log driver is %q", driver), ""}

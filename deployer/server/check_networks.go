@@ -48,7 +48,7 @@ func checkSubnets(l *Look) []Finding {
 		for _, r := range routes {
 			if a.prefix.Overlaps(r.prefix) {
 				found = append(found, Finding{"networks", Failed, l.Host(), fmt.Sprintf("%s overlaps %s: tasks on it cannot reach what is there", a, r),
-					"make the network anew with another subnet; docker swarm init --default-addr-pool chooses where swarm takes them from"})
+					"make the network anew with another subnet; galley server bootstrap --default-addr-pool chooses where a new swarm takes them from"})
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func checkPools(l *Look, routes []subnet) []Finding {
 		for _, other := range slices.Concat(routes, local) {
 			if soon(pool.prefix, other.prefix, int(cmp.Or(cluster.SubnetSize, swarmSubnet))) {
 				found = append(found, Finding{"networks", Warning, l.Host(), fmt.Sprintf("%s has %s among its first subnets: a network made later may get those addresses", pool, other),
-					"docker swarm init --default-addr-pool chooses another pool, before the first network; later, give networks subnets by hand"})
+					"galley server bootstrap --default-addr-pool chooses another for a new swarm; in this one, give networks subnets by hand"})
 			}
 		}
 	}
@@ -106,11 +106,11 @@ func soon(pool, other netip.Prefix, bits int) bool {
 	if !pool.Overlaps(other) || !pool.Addr().Is4() {
 		return false
 	}
-	ahead := number(other.Addr()) - number(pool.Addr()) // negative where other begins before
+	ahead := ordinal(other.Addr()) - ordinal(pool.Addr()) // negative where other begins before
 	return ahead>>(32-bits) < nearSubnets
 }
 
-func number(a netip.Addr) int64 {
+func ordinal(a netip.Addr) int64 {
 	raw := a.As4()
 	return int64(binary.BigEndian.Uint32(raw[:]))
 }

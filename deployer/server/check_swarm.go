@@ -63,7 +63,7 @@ func checkQuorum(nodes []swarm.Node) Finding {
 			"bring it up, or have the others forget it: docker node demote, then docker node rm"}
 	case managers%2 == 0:
 		return Finding{"swarm", Warning, "", fmt.Sprintf("%s: an even number of managers bears no more failures than one less", told),
-			"make it an odd number: docker node demote, or galley server join"}
+			"make it an odd number: docker node demote, or galley server join --manager"}
 	}
 	return Finding{"swarm", OK, "", told, ""}
 }
@@ -97,7 +97,7 @@ func strangers(s *Survey) []Finding {
 		}
 		if !member {
 			found = append(found, Finding{"nodes", Failed, l.Host(), fmt.Sprintf("%s is no node of this swarm", l.Name),
-				fmt.Sprintf("take it out of servers/%s/nodes, or have it join", s.Server)})
+				fmt.Sprintf("take it out of servers/%s/nodes, or have it join: galley server join %s ADDRESS", s.Server, s.Server)})
 		}
 	}
 	return found

@@ -149,6 +149,9 @@ func TestCheckClocks(t *testing.T) {
 	found := check(clock("a", time.Minute, 0), clock("b", time.Minute+time.Second, 0))
 	says(t, found, Warning, "the nodes agree", "1m0s behind")
 	only(t, found, Warning)
+	found = check(clock("a", time.Minute, 0), clock("b", 2*time.Minute, 0))
+	says(t, found, Failed, "a", "1m0s ahead of")
+	says(t, found, Failed, "b", "2m0s ahead of")
 	says(t, check(manager("a")), NotKnown, "does not tell its time")
 }
 

@@ -284,6 +284,9 @@ func TestCheckOverlap(t *testing.T) {
 		t.Fatalf("%v, %v, routes %v", s.Own().Err, s.Own().FactsErr, routesOf(s.Own()))
 	}
 	link := routesOf(s.Own())[0].prefix
+	if own := netip.MustParseAddr(e.NodeAddr()); !link.Contains(own) || s.Own().Facts.Routes[0].Interface != "eth0" {
+		t.Fatalf("the routes are another machine's: %v, expected one to %s", routesOf(s.Own()), own)
+	}
 	config := &network.IPAM{Config: []network.IPAMConfig{{Subnet: link.String()}}}
 	made, err := c.NetworkCreate(t.Context(), "astray", network.CreateOptions{Driver: "overlay", IPAM: config})
 	if err != nil {
@@ -335,40 +338,15 @@ func TestFactsOverSSH(t *testing.T) {
 	}
 }
 
-func TestRemove(t *testing.T) {
-	dir := operator(t)
-	add := func(o AddOptions) {
-		t.Helper()
-		o.NoCheck = true
-		if _, err := Add(t.Context(), dir, o); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, err := Remove(dir, "prod1", false)
-	failsWith(t, err, fault.Usage, "no server")
-	add(AddOptions{Name: "prod1", Address: "unix:///x", Nodes: []Node{{"node2", "unix:///y"}}})
-	env := filepath.Join(Folder(dir, "prod1"), "a.example.org.env")
-	writeFile(t, env, "TYPE=a\n")
-	_, err = Remove(dir, "prod1", false)
-	failsWith(t, err, fault.Usage, "1 env file: a.example.org.env", "--force")
-	if have, err := readContext("prod1"); err != nil || have == nil {
-		t.Errorf("a refusal removed the context: %v", err)
-	}
-	r, err := Remove(dir, "prod1", true)
-	if err != nil || !r.Context || !r.NodesFile || r.Folder || !slices.Equal(r.Stays, []string{"a.example.org.env"}) || !slices.Equal(r.Contexts, []string{"node2"}) {
-		t.Errorf("%+v, %v", r, err)
-	}
-	if got := readFile(t, env); got != "TYPE=a\n" {
-		t.Errorf("the env file became %q", got)
-	}
-	add(AddOptions{Name: "prod2", Address: "unix:///x"})
-	writeFile(t, filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), `{"currentContext":"prod2"}`)
-	_, err = Remove(dir, "prod2", false)
-	failsWith(t, err, fault.Usage, "docker's own tools use", "docker context use default")
-	if r, err := Remove(dir, "prod2", true); err != nil || !r.Folder {
-		t.Errorf("%+v, %v", r, err)
-	}
-	if _, err := os.Stat(Folder(dir, "prod2")); err == nil {
-		t.Error("the empty folder is left")
+// TestSilentSSH looks at a machine whose ssh connects to something that says nothing.
+func TestSilentSSH(t *testing.T) {
+	operator(t)
+	_, c := overSSH(t, "unix:///nowhere")
+	config := readFile(t, c.Config)
+	writeFile(t, c.Config, "Host silent\n\tProxyCommand sh -c 'while read line; do :; done'\n"+config)
+	look := lookAt(t.Context(), "ssh://silent", time.Second)
+	failsWith(t, look.Err, fault.Unavailable, "did not answer within 1s")
+	if look.Address != "ssh://silent" {
+		t.Errorf("address %q", look.Address)
 	}
 }

@@ -2,11 +2,13 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/galley-coop/galley/internal/fault"
+	"github.com/galley-coop/galley/internal/sshd"
 )
 
 // TestTrust goes through what ssh can say of a host key, with a real server.
@@ -79,5 +81,32 @@ func TestTrustNobody(t *testing.T) {
 	failsWith(t, err, fault.Unavailable, "cannot be reached", "Connection refused")
 	if errors.Is(err, errHostKey) {
 		t.Error("a closed port is taken for an unknown key")
+	}
+}
+
+// TestTrustThroughAJumpHost reaches a machine by another one: the keys that are told
+// and taken are the far one's.
+func TestTrustThroughAJumpHost(t *testing.T) {
+	jump, c := overSSH(t, "unix:///nowhere")
+	far := sshd.StartT(t, sshd.Options{})
+	config := readFile(t, c.Config)
+	writeFile(t, c.Config, fmt.Sprintf("Host far\n\tHostName 127.0.0.1\n\tPort %d\n\tUser root\n\tProxyJump galley-0\n", far.Port)+config)
+	if err := far.LetIn(c); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Trust(jump); err != nil {
+		t.Fatal(err)
+	}
+	prints, err := far.Fingerprints()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Trust(t.Context(), "ssh://far", nil)
+	failsWith(t, err, fault.Refused, errHostKey.Error(), prints[0])
+	if added, err := Trust(t.Context(), "ssh://far", prints[:1]); err != nil || len(added) != 1 {
+		t.Errorf("%q, %v", added, err)
+	}
+	if !strings.Contains(jump.Log(), "direct-tcpip") && !strings.Contains(jump.Log(), "Accepted publickey") {
+		t.Error("the jump host was not gone through")
 	}
 }

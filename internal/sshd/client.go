@@ -66,6 +66,9 @@ func (c *Client) Trust(servers ...*Server) error {
 	return os.WriteFile(c.KnownHosts, []byte(text), 0o600)
 }
 
+// LetIn has a server take a client's key.
+func (s *Server) LetIn(c *Client) error { return s.letIn(c.Key + ".pub") }
+
 // letIn appends a public key to those that may log in.
 func (s *Server) letIn(public string) error {
 	key, err := os.ReadFile(public)
