@@ -54,3 +54,59 @@ func (a App) Save(kept string) (undo func() error, err error) {
 	}
 	return undo, nil
 }
+
+// SaveName is a name beside the env file for what Save replaces: base, or the first one
+// after it that is free. It is "" when Save replaces nothing, and made says that no env
+// file stands.
+func (a App) SaveName(base string) (kept string, made bool, err error) {
+	before, err := os.ReadFile(a.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", true, nil
+	case err != nil || bytes.Equal(before, a.Env.Bytes()):
+		return "", false, err
+	}
+	for n := 1; ; n++ {
+		kept = base
+		if n > 1 {
+			kept = fmt.Sprintf("%s.%d", base, n)
+		}
+		there, err := os.ReadFile(filepath.Join(filepath.Dir(a.Path), kept))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Equal(there, before) {
+			return kept, false, nil
+		}
+		if err != nil {
+			return "", false, err
+		}
+	}
+}
+
+// Unsave brings back the env file that Save has kept under a name; with made, when none
+// stood, it removes the one that stands. That there is nothing to bring back is no
+// error: it may be in the folder of another operator, or be back already.
+func (a App) Unsave(kept string, made bool) error {
+	if made {
+		if err := os.Remove(a.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	if kept == "" {
+		return nil
+	}
+	path := filepath.Join(filepath.Dir(a.Path), filepath.Base(kept))
+	before, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = replaceFile(a.Path, before)
+	}
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		return fmt.Errorf("bringing the env file back: %w", err)
+	}
+	return nil
+}

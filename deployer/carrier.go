@@ -39,7 +39,6 @@ const (
 	carrierPath  = "/galley"
 	// importTimeout bounds the making of the image: about 20 MB go to the node.
 	importTimeout = 5 * time.Minute
-	maxCarrier    = 256 << 20
 )
 
 // Carrier is one node, ready to run galley itself as a helper: in a container with no
@@ -131,16 +130,21 @@ func checkCarrier(path, arch string) error {
 
 // provide finds the image of a program on the node, or makes it, and returns its ID.
 func (c *Carrier) provide(ctx context.Context, path string) (string, error) {
-	program, err := readCarrier(path)
+	program, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(program)
-	name := carrierImage + ":" + hex.EncodeToString(sum[:8])
+	defer program.Close()
+	digest := sha256.New()
+	size, err := io.Copy(digest, program)
+	if err != nil {
+		return "", err
+	}
+	name := carrierImage + ":" + hex.EncodeToString(digest.Sum(nil)[:8])
 	if id, err := c.imageID(ctx, name); err != nil || id != "" {
 		return id, err
 	}
-	if err := c.importImage(ctx, name, program); err != nil {
+	if err := c.importImage(ctx, name, io.NewSectionReader(program, 0, size)); err != nil {
 		return "", err
 	}
 	id, err := c.imageID(ctx, name)
@@ -148,19 +152,6 @@ func (c *Carrier) provide(ctx context.Context, path string) (string, error) {
 		err = fmt.Errorf("the engine took the image %q and does not have it", name)
 	}
 	return id, err
-}
-
-func readCarrier(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	program, err := io.ReadAll(io.LimitReader(f, maxCarrier+1))
-	if err == nil && len(program) > maxCarrier {
-		err = fmt.Errorf("%q is larger than %d bytes", path, maxCarrier)
-	}
-	return program, err
 }
 
 func (c *Carrier) imageID(ctx context.Context, name string) (string, error) {
@@ -175,7 +166,7 @@ func (c *Carrier) imageID(ctx context.Context, name string) (string, error) {
 
 // importImage makes an image of one file. The engine answers 200 before it has begun, and
 // says in the answer's lines whether it could.
-func (c *Carrier) importImage(ctx context.Context, name string, program []byte) error {
+func (c *Carrier) importImage(ctx context.Context, name string, program *io.SectionReader) error {
 	archive, err := oneFile(carrierPath[1:], program)
 	if err != nil {
 		return err
@@ -204,14 +195,14 @@ func (c *Carrier) importImage(ctx context.Context, name string, program []byte) 
 	}
 }
 
-// oneFile is a tar archive of one program.
-func oneFile(name string, program []byte) (io.Reader, error) {
+// oneFile is a tar archive of one program, which is read as the archive is.
+func oneFile(name string, program *io.SectionReader) (io.Reader, error) {
 	var head, tail bytes.Buffer
 	w := tar.NewWriter(&head)
-	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: int64(len(program))}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: program.Size()}); err != nil {
 		return nil, err
 	}
 	const block = 512 // an entry is filled up to it, and two empty ones end the archive
-	tail.Write(make([]byte, (block-len(program)%block)%block+2*block))
-	return io.MultiReader(&head, bytes.NewReader(program), &tail), nil
+	tail.Write(make([]byte, (block-program.Size()%block)%block+2*block))
+	return io.MultiReader(&head, program, &tail), nil
 }

@@ -92,7 +92,7 @@ func (c *Carrier) create(ctx context.Context, o CarryOptions) (string, error) {
 		})
 	}
 	created, err := c.api.ContainerCreate(ctx, &container.Config{
-		Image: c.image, Cmd: o.Args, User: "0:0", NetworkDisabled: true, Labels: map[string]string{labelCarrier: o.Stack},
+		Image: c.image, Cmd: o.Args, User: "0:0", NetworkDisabled: true, Labels: carrierLabels(o.Stack),
 		AttachStdin: o.Stdin != nil, OpenStdin: o.Stdin != nil, StdinOnce: o.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	}, &container.HostConfig{
 		AutoRemove: true, NetworkMode: "none", ReadonlyRootfs: true, Mounts: mounts,

@@ -35,7 +35,8 @@ type DeployOptions struct {
 	// OnFailure is what becomes of a stack whose deploy failed; "" is PutBack.
 	OnFailure OnFailure
 	// Hold is the stack's own, where its services were stopped: the deploy goes on
-	// under its lock, which stays with it, and from its journal. nil for none.
+	// under its lock, which stays with it, and from its journal, which ends with Done. nil
+	// for none.
 	Hold *Hold
 }
 
@@ -213,6 +214,9 @@ func (d *deploy) close(ctx context.Context, journalID string, outcome *Outcome) 
 	if outcome.State != StateNew && outcome.State != StatePrevious {
 		return
 	}
+	if d.options.Hold != nil {
+		return // what follows may fail, too, and then all that stood before it comes back
+	}
 	if err := d.endJournal(ctx, journalID); err != nil {
 		d.warn(outcome, "the journal could not be removed: %v", err)
 		return
@@ -313,10 +317,14 @@ func (d *deploy) record(o Outcome) Record {
 			changed++
 		}
 	}
+	token := d.journal.Token
+	if d.options.Hold != nil { // the journal's end is not that of this deploy
+		token = ""
+	}
 	return Record{
 		When: d.started.UTC().Truncate(time.Second), By: Operator(), Operation: cmp.Or(d.options.Operation, OpDeploy), Recipe: d.desired.Recipe, From: d.plan.From, To: d.desired.Version,
 		Entry: d.desired.EntryDigest, Catalogue: d.options.Catalogue, Verdict: o.Verdict, State: o.State, Reason: o.Reason,
-		Changed: changed, Plan: strings.TrimSpace(d.plan.summary()), Unverified: d.desired.Unverified, Token: d.journal.Token, Duration: o.Duration,
+		Changed: changed, Plan: strings.TrimSpace(d.plan.summary()), Unverified: d.desired.Unverified, Token: token, Duration: o.Duration,
 	}
 }
 

@@ -36,7 +36,8 @@ type HoldOptions struct {
 	// Reason is told to who meets the lock.
 	Reason string
 	// Takeover says that a journal of an earlier deploy may stand when services are
-	// stopped: what it names is what Resume puts back then. Without it that is refused.
+	// stopped: what it names is what Resume puts back then; and so may a restore that
+	// did not end. Without it both are refused.
 	Takeover bool
 	// Limits bound the wait for services that are started again.
 	Limits      Limits
@@ -49,11 +50,19 @@ type HoldOptions struct {
 // pausedConstraint is met by no node: it stops a global service, which has no replicas.
 const pausedConstraint = "node.labels.galley.paused==yes"
 
-// Hold takes a stack's lock; the stack need not be there. Resume or Close must follow.
+// Hold takes a stack's lock, and ends what a holder that died has left at work; the stack
+// need not be there. Resume or Close must follow.
 func (e *Engine) Hold(ctx context.Context, stack string, o HoldOptions) (*Hold, error) {
 	lock, _, err := e.Lock(ctx, stack, o.Reason)
 	if err != nil {
 		return nil, err
+	}
+	err = e.endOrphans(ctx, stack)
+	if err == nil && !o.Takeover {
+		err = e.refuseRestoring(ctx, stack)
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Release(ctx))
 	}
 	return &Hold{engine: e, stack: stack, options: o, lock: lock, started: time.Now()}, nil
 }
@@ -80,7 +89,9 @@ func (h *Hold) Stop(ctx context.Context, services []string) error {
 		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(services, name) })
 	}
 	plan := &Plan{Recipe: current.Recipe(), From: current.Version(), To: current.Version()}
-	journal, id, resumed, err := h.engine.openJournal(ctx, newJournal(current, plan, unwell), len(names) > 0)
+	fresh := newJournal(current, plan, unwell)
+	fresh.Held = true
+	journal, id, resumed, err := h.engine.openJournal(ctx, fresh, len(names) > 0)
 	if err != nil {
 		return err
 	}
@@ -146,6 +157,26 @@ func (h *Hold) Resume(ctx context.Context) error {
 	return h.Start(ctx)
 }
 
+// Recover starts services again that a hold had stopped whose galley died, and tells
+// whether there was one. A deploy that did not end is left to the next deploy.
+func (h *Hold) Recover(ctx context.Context) (bool, error) {
+	journal, id, err := h.engine.readJournal(ctx, h.stack)
+	if err != nil || journal == nil || !journal.Held {
+		return false, err
+	}
+	current, err := h.engine.Current(ctx, h.stack, nil)
+	if err != nil {
+		return false, err
+	}
+	h.journal, h.journalID = journal, id
+	h.writer = newWriter(h.engine, current, h.lock, h.options.Credentials)
+	h.writer.abort = h.options.Abort
+	return true, h.Start(ctx)
+}
+
+// Untouched tells that nothing of the stack was changed under the hold, or that all is back.
+func (h *Hold) Untouched() bool { return h.journalID == "" }
+
 // Start puts the whole stack back to what stood before services were stopped, and waits
 // until it runs. It is fault.Left when the stack is not back.
 func (h *Hold) Start(ctx context.Context) error {
@@ -174,8 +205,23 @@ func (h *Hold) Start(ctx context.Context) error {
 	return err
 }
 
+// Done forgets what stood before services were stopped: what stands now is what is to stand.
+func (h *Hold) Done(ctx context.Context) error {
+	if err := h.lock.Check(ctx); err != nil {
+		return err
+	}
+	_, id, err := h.engine.readJournal(ctx, h.stack)
+	if err == nil && id != "" {
+		err = h.engine.removeRecord(ctx, id)
+	}
+	if err == nil {
+		h.journalID, h.Stopped = "", nil
+	}
+	return err
+}
+
 // Close gives the lock back and leaves everything as it stands. What was stopped stays
-// so, and its journal with it, unless Resume or a deploy has ended that.
+// so, and its journal with it, unless Resume or Done has ended that.
 func (h *Hold) Close(ctx context.Context) {
 	if h.lock != nil {
 		_ = h.lock.Release(ctx)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/client"
 
@@ -118,7 +119,7 @@ func (a *Admission) Member(ctx context.Context, g *Guest) (Membership, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	node, _, err := a.engine.api.NodeInspectWithRaw(ctx, g.info.NodeID)
-	if g.info.NodeID == "" || client.IsErrNotFound(err) {
+	if g.info.NodeID == "" || errdefs.IsNotFound(err) {
 		err := fmt.Errorf("%s is in another swarm (%s)", g.where, swarmState(g.info))
 		return Membership{}, fault.Hint(err, "docker swarm leave there takes it out of that one, with what runs on it")
 	}

@@ -44,6 +44,9 @@ type Journal struct {
 	NetworkNames   map[string]string                `json:"network_names,omitempty"`
 	// Partial says that the configs' contents did not fit: names stand alone.
 	Partial bool `json:"partial,omitempty"`
+	// Held says that no deploy wrote it: services were stopped, for a backup or a
+	// restore, to be started again.
+	Held bool `json:"held,omitempty"`
 	// Unwell are the services that did not run all their tasks then. They are
 	// put back like the others; that they run is not waited for.
 	Unwell []string `json:"unwell"`

@@ -131,6 +131,9 @@ func (n *nodeVolumes) removeVolumes(ctx context.Context, stack string) (removed 
 		if err := sweepContainers(ctx, n.api, stack); err != nil {
 			return nil, err
 		}
+		if err := endOrphansAt(ctx, n.api, stack); err != nil {
+			return nil, err
+		}
 	}
 	for _, name := range own {
 		bounded, cancel := context.WithTimeout(ctx, requestTimeout)

@@ -22,6 +22,7 @@ type Restoring struct {
 	Kept []KeptVolume `json:"kept"`
 	// Made are volumes that were not there before, by name.
 	Made []string `json:"made"`
+	RestoredBeside
 
 	// Writing says that the copies are whole, and that volumes may hold half of the
 	// backup since. Before that the volumes are as they were.
@@ -29,6 +30,16 @@ type Restoring struct {
 
 	engine *Engine
 	id     string
+}
+
+// RestoredBeside is what a restore writes beside volumes, so that whoever undoes it knows.
+type RestoredBeside struct {
+	// Secrets are those that it makes, by their names on the swarm.
+	Secrets []string `json:"secrets"`
+	// Env is where the env file that stood is kept, a name beside it; "" when it stays.
+	Env string `json:"env"`
+	// EnvMade says that there was none.
+	EnvMade bool `json:"env_made"`
 }
 
 // labelPhase tells how far a restore came: a record's body cannot be changed.
@@ -40,11 +51,13 @@ const (
 
 // BeginRestore writes down what a restore is about to do, under the stack's lock. One
 // that stands already is an error: Restoring gives it.
-func (e *Engine) BeginRestore(ctx context.Context, h *Hold, run string, kept []KeptVolume, made []string) (*Restoring, error) {
+func (e *Engine) BeginRestore(ctx context.Context, h *Hold, run string, kept []KeptVolume, made []string, beside RestoredBeside) (*Restoring, error) {
 	if err := h.lock.Check(ctx); err != nil {
 		return nil, err
 	}
-	r := &Restoring{Stack: h.stack, Run: run, By: Operator(), Since: time.Now().UTC().Truncate(time.Second), Kept: kept, Made: made, engine: e}
+	r := &Restoring{
+		Stack: h.stack, Run: run, By: Operator(), Since: time.Now().UTC().Truncate(time.Second), Kept: kept, Made: made, RestoredBeside: beside, engine: e,
+	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
@@ -79,8 +92,13 @@ func (e *Engine) refuseRestoring(ctx context.Context, stack string) error {
 	if err != nil || r == nil {
 		return err
 	}
-	err = fault.New(fault.Unavailable, "a restore of run %s by %s since %s did not end: the volumes may hold half of it", r.Run, r.By, r.Since.Format(time.DateTime))
-	return fault.Hint(err, "galley app restore does it again, galley app restore --undo goes back to what the volumes held before")
+	return r.Unfinished()
+}
+
+// Unfinished is the error for who meets a restore that did not end.
+func (r *Restoring) Unfinished() error {
+	err := fault.New(fault.Unavailable, "a restore of run %s by %s since %s did not end: the volumes may hold half of it", r.Run, r.By, r.Since.Format(time.DateTime))
+	return fault.Hint(err, "galley app restore does it again with that run, galley app restore --undo goes back to what was before")
 }
 
 // Write notes that the copies are whole and that volumes are about to be written. The

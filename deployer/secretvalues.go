@@ -11,20 +11,14 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/galley-coop/galley/internal/fault"
 )
 
-const (
-	// secretsWithin bounds the reading of secrets: a task must come up and be asked.
-	secretsWithin = 90 * time.Second
-	// abandonedAfter is how old a helper's service is that nobody waits for any more.
-	abandonedAfter = 15 * time.Minute
-)
+// secretsWithin bounds the reading of secrets: a task must come up and be asked.
+const secretsWithin = 90 * time.Second
 
 // SecretValues reads secrets' values, by name on the swarm. Swarm shows them to tasks
 // alone: so a task of galley's own is given them, on a node that can be reached, and
@@ -136,12 +130,12 @@ func (c *Carrier) secretTask(ctx context.Context, stack string, secrets []*swarm
 		return "", err
 	}
 	created, err := c.engine.api.ServiceCreate(ctx, swarm.ServiceSpec{
-		Annotations: swarm.Annotations{Name: "galley_secrets_" + hex.EncodeToString(suffix), Labels: map[string]string{labelCarrier: stack}},
+		Annotations: swarm.Annotations{Name: "galley_secrets_" + hex.EncodeToString(suffix), Labels: carrierLabels(stack)},
 		Mode:        swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}},
 		TaskTemplate: swarm.TaskSpec{
 			ContainerSpec: &swarm.ContainerSpec{
 				Image: c.image, Args: []string{"wait"}, User: "0:0", ReadOnly: true, Secrets: secrets, CapabilityDrop: []string{"ALL"},
-				Labels: map[string]string{labelCarrier: stack}, Mounts: []mount.Mount{},
+				Labels: carrierLabels(stack), Mounts: []mount.Mount{},
 			},
 			RestartPolicy: &swarm.RestartPolicy{Condition: swarm.RestartPolicyConditionNone, MaxAttempts: &once},
 			Placement:     &swarm.Placement{Constraints: []string{"node.id==" + c.NodeID}},
@@ -178,23 +172,4 @@ func (e *Engine) removeCarrier(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	_ = e.api.ServiceRemove(ctx, id)
-}
-
-// sweepCarriers removes helpers' services whose galley is long gone.
-func (e *Engine) sweepCarriers(ctx context.Context) {
-	services, err := e.api.ServiceList(ctx, swarm.ServiceListOptions{Filters: filters.NewArgs(filters.Arg("label", labelCarrier))})
-	if err != nil {
-		return // it is tidying up: what follows will tell
-	}
-	now, err := e.swarmTime(ctx)
-	if err != nil {
-		return
-	}
-	for _, s := range services {
-		if now.Sub(s.CreatedAt) > abandonedAfter {
-			if err := e.api.ServiceRemove(ctx, s.ID); err != nil && !errdefs.IsNotFound(err) {
-				return
-			}
-		}
-	}
 }

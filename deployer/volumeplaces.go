@@ -63,3 +63,23 @@ func (e *Engine) volumesInUse(ctx context.Context, stack *Stack) (map[string][]s
 	}
 	return used, nil
 }
+
+// VolumesOutOfReach are the volumes that the stack's tasks, ended ones among them, mount
+// on nodes that cannot be asked, with an error each that says why. Data that counts may be
+// there although a volume of the name is elsewhere, too.
+func (e *Engine) VolumesOutOfReach(ctx context.Context, stack *Stack) (map[string]error, error) {
+	nodes, err := e.lookOnNodes(ctx, stack.Name)
+	if err != nil {
+		return nil, err
+	}
+	notAsked, err := e.volumesNotAsked(ctx, stack, nodes)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]error{}
+	for _, v := range notAsked {
+		err := fault.New(fault.Unavailable, "volume %q is on node %q, which cannot be reached: %s", v.Volume, v.Node, e.notReached(v.Node))
+		out[v.Volume] = fault.Hint(err, "name a way to it in servers/%s/nodes, or wait until it is up", e.Server)
+	}
+	return out, nil
+}

@@ -51,6 +51,7 @@ func (f *repositoryFlags) options(s *streams, apps *appCmd, create bool) (backup
 
 // open opens the repository.
 func (f *repositoryFlags) open(ctx context.Context, s *streams, apps *appCmd, create bool) (*backup.Repository, error) {
+	saveMemory()
 	options, err := f.options(s, apps, create)
 	if err != nil {
 		return nil, err

@@ -164,6 +164,12 @@ func (c *appRestoreCmd) undo(ctx context.Context, s *streams, signals *signals, 
 		for _, name := range state.Made {
 			s.printf("  volume   %s goes: it was not there\n", oneLine(name))
 		}
+		for _, name := range state.Secrets {
+			s.printf("  secret   %s goes: it was not there\n", oneLine(name))
+		}
+		if state.Env != "" {
+			s.printf("  env      gets back what %s holds\n", oneLine(state.Env))
+		}
 	}
 	if !c.Yes {
 		if err := s.confirm(ctx, "Go back?", "--yes", grammar.NoInput); err != nil {
@@ -171,7 +177,7 @@ func (c *appRestoreCmd) undo(ctx context.Context, s *streams, signals *signals, 
 		}
 	}
 	report, done := s.watchBackup()
-	err = backup.GoBack(ctx, engine, state, deployer.HoldOptions{
+	err = backup.GoBack(ctx, engine, app, deployer.HoldOptions{
 		Reason: "the undoing of a restore", Takeover: true, Credentials: credentials, Abort: signals.abort,
 		Limits: deployer.Limits{Converge: c.Timeout, Pull: c.PullTimeout}, Report: deployLines(report),
 	})
@@ -182,6 +188,6 @@ func (c *appRestoreCmd) undo(ctx context.Context, s *streams, signals *signals, 
 	if s.json {
 		return s.printJSON(map[string]any{"undone": state})
 	}
-	s.printf("%s: the volumes hold what they held before the restore of run %s\n", app.Domain, state.Run)
+	s.printf("%s: everything is as it was before the restore of run %s\n", app.Domain, state.Run)
 	return nil
 }

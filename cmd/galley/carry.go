@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"runtime/debug"
+	"time"
 
 	"github.com/galley-coop/galley/deployer/backup/carrier"
 )
@@ -25,8 +26,8 @@ type carryCmd struct {
 // what it holds at a time is a few megabytes, of which it collects garbage at five
 // times as much.
 func (carryCmd) AfterApply() error {
+	saveMemory()
 	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(64 << 20)
 	return nil
 }
 
@@ -89,10 +90,19 @@ func (c *carrySpaceCmd) Run(ctx context.Context, s *streams) error {
 
 type carryWaitCmd struct{}
 
-// Run waits for a signal, which is how it is told to end, and says when it is ready
-// for one.
+// waitAtMost is how long a helper waits to be asked: whoever wants its secrets has
+// given up long before.
+const waitAtMost = 2 * time.Minute
+
+// Run waits for a signal, which is how it is told to end, but not for ever: who should
+// tell it may have died.
 func (carryWaitCmd) Run(ctx context.Context, s *streams) error {
 	s.printf("waiting\n")
-	<-ctx.Done()
+	limit := time.NewTimer(waitAtMost)
+	defer limit.Stop()
+	select {
+	case <-ctx.Done():
+	case <-limit.C:
+	}
 	return nil
 }

@@ -27,3 +27,10 @@ func collectLate() {
 		debug.SetGCPercent(percent)
 	}, 0)
 }
+
+// saveMemory has the garbage collected at 64 MB at the latest: for commands through which
+// any amount of data goes, beside programs that need the memory.
+func saveMemory() {
+	debug.SetGCPercent(100)
+	debug.SetMemoryLimit(64 << 20)
+}

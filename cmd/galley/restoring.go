@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -157,40 +156,35 @@ func (c *comeback) show() {
 	}
 }
 
-// carryOut writes the env file and the secrets, and restores. What fails leaves none of
-// them, unless the state is unknown: then they stay for the next try.
+// carryOut restores, and writes the env file and the secrets on the way. What fails leaves
+// none of them, unless the state is unknown: then they stay for the next try.
 func (c *comeback) carryOut(ctx context.Context, saves bool) (*backup.Restored, error) {
+	beside := deployer.RestoredBeside{Secrets: append([]string{}, c.secrets.Create...)}
 	app := c.prepared.App
-	unsave := func() error { return nil }
 	if saves {
-		undo, err := app.Save(app.Domain + ".env.before-" + c.manifest.Run)
-		if err != nil {
+		var err error
+		if beside.Env, beside.EnvMade, err = app.SaveName(app.Domain + ".env.before-" + c.manifest.Run); err != nil {
 			return nil, err
 		}
-		unsave = undo
 	}
-	unmake, err := c.secrets.Make(ctx, c.engine, app.Stack)
-	var restored *backup.Restored
-	if err == nil {
-		restored, err = c.restore(ctx)
-	}
-	if err == nil || fault.KindOf(err) == fault.Left {
-		return restored, err
-	}
-	if undone := errors.Join(unmake(context.WithoutCancel(ctx)), unsave()); undone != nil {
-		err = fault.Wrap(fault.Left, errors.Join(err, undone))
-	}
-	return restored, err
+	return c.restore(ctx, beside, func(ctx context.Context) error {
+		if saves {
+			if _, err := app.Save(beside.Env); err != nil {
+				return err
+			}
+		}
+		return c.secrets.Make(ctx, c.engine, app.Stack)
+	})
 }
 
-func (c *comeback) restore(ctx context.Context) (*backup.Restored, error) {
+func (c *comeback) restore(ctx context.Context, beside deployer.RestoredBeside, write func(context.Context) error) (*backup.Restored, error) {
 	report, done := c.streams.watchBackup()
 	defer done()
 	options := watchFlags{Timeout: c.flags.Timeout, PullTimeout: c.flags.PullTimeout}.options(c.signals, deployer.OpRestore)
 	options.Catalogue = c.wanted.mark()
 	options.Report = deployLines(report)
 	restored, err := backup.Restore(ctx, c.engine, backup.RestoreOptions{
-		Repository: c.repository, Manifest: c.manifest, Desired: c.wanted.desired, Deploy: options,
+		Repository: c.repository, Manifest: c.manifest, Desired: c.wanted.desired, Deploy: options, App: c.prepared.App, Beside: beside, Make: write,
 		Node: c.flags.Node, HookTimeout: c.hookTimeout, Report: report,
 	})
 	if restored != nil && restored.Outcome.Verdict != "" && !c.trial {

@@ -48,12 +48,14 @@ type CreateOptions struct {
 // creation is one backup on its way.
 type creation struct {
 	CreateOptions
-	engine   *deployer.Engine
-	stack    *deployer.Stack
-	scope    *Scope
-	places   map[string][]deployer.VolumePlace
-	carriers map[string]*deployer.Carrier // by node ID
-	manifest Manifest
+	engine *deployer.Engine
+	stack  *deployer.Stack
+	scope  *Scope
+	places map[string][]deployer.VolumePlace
+	// outOfReach are errors by volume: it may be on a node that cannot be asked.
+	outOfReach map[string]error
+	carriers   map[string]*deployer.Carrier // by node ID
+	manifest   Manifest
 	// hooked are the containers that hooks ran in, by service.
 	hooked map[string]*deployer.Container
 }
@@ -63,7 +65,8 @@ type creation struct {
 // no backup. An error says that this one is none; the app is as it was then, services
 // that were stopped run again, or the error is fault.Left.
 //
-// The stack's lock is held meanwhile, so that nobody deploys it.
+// The stack's lock is held meanwhile, so that nobody deploys it. Services that a backup
+// stopped which was killed then are started first.
 func Create(ctx context.Context, e *deployer.Engine, o CreateOptions) (*Manifest, error) {
 	c := &creation{CreateOptions: o, engine: e, carriers: map[string]*deployer.Carrier{}, hooked: map[string]*deployer.Container{}}
 	if err := c.look(ctx); err != nil {
@@ -75,7 +78,13 @@ func Create(ctx context.Context, e *deployer.Engine, o CreateOptions) (*Manifest
 	if err != nil {
 		return nil, err
 	}
-	err = c.under(ctx, hold)
+	back, err := hold.Recover(ctx)
+	if err == nil && back { // what stands now is more than what was looked at
+		err = c.look(ctx)
+	}
+	if err == nil {
+		err = c.under(ctx, hold)
+	}
 	if err == nil && o.Keep != nil {
 		o.Keep(hold)
 		return &c.manifest, nil
@@ -112,6 +121,9 @@ func (c *creation) look(ctx context.Context) error {
 		return fault.Hint(err, "ENABLE_BACKUPS=true in the env file, or the recipe's backupbot labels, say what is backed up")
 	}
 	if c.places, err = c.engine.VolumePlaces(ctx, c.stack); err != nil {
+		return err
+	}
+	if c.outOfReach, err = c.engine.VolumesOutOfReach(ctx, c.stack); err != nil {
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Second)

@@ -19,9 +19,19 @@ const DefaultHookTimeout = 30 * time.Minute
 
 // hookShell runs a command such that a failure inside a pipe is one of the whole: a dump
 // that died half way must not pass because gzip behind it ended well. bash knows how;
-// so do most other shells of containers, and those that do not are asked first.
-const hookShell = `if command -v bash >/dev/null 2>&1; then exec bash -o pipefail -c "$1"; fi
-if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi
+// so do most other shells of containers, and those that do not are asked first. A
+// shell that the command itself starts by its name does the same.
+//
+// What an earlier hook has left behind, when its galley died, is ended before: two of
+// them would write one dump.
+const hookShell = `
+for p in /proc/[0-9]*; do
+if grep -q "GALLEY_HOOK=" "$p/environ" 2>/dev/null && ! grep -q "$GALLEY_HOOK" "$p/environ" 2>/dev/null; then kill -KILL "${p#/proc/}" 2>/dev/null; fi
+done
+if command -v bash >/dev/null 2>&1; then
+exec bash -o pipefail -c 'sh() { command bash -o pipefail "$@"; }; bash() { command bash -o pipefail "$@"; }; eval "$1"' hook "$1"
+fi
+if (set -o pipefail) 2>/dev/null; then set -o pipefail; sh() { command sh -o pipefail "$@"; }; fi
 eval "$1"`
 
 // endHook ends what a hook has started and everything that it started: engines have no

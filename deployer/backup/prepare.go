@@ -192,23 +192,12 @@ func (p *Prepared) valueOf(name string) ([]byte, bool) {
 	return p.values[found[0]], true
 }
 
-// Make writes the planned secrets. undo removes those that it made.
-func (plan *SecretPlan) Make(ctx context.Context, e *deployer.Engine, stack string) (undo func(context.Context) error, err error) {
-	var made []string
-	undo = func(ctx context.Context) error {
-		var first error
-		for _, name := range made {
-			if err := e.RemoveSecretNamed(ctx, name); err != nil && first == nil {
-				first = err
-			}
-		}
-		return first
-	}
+// Make writes the planned secrets.
+func (plan *SecretPlan) Make(ctx context.Context, e *deployer.Engine, stack string) error {
 	for _, name := range slices.Sorted(slices.Values(plan.Create)) {
 		if err := e.CreateSecret(ctx, stack, name, plan.values[name]); err != nil {
-			return undo, err
+			return err
 		}
-		made = append(made, name)
 	}
-	return undo, nil
+	return nil
 }

@@ -21,6 +21,11 @@ type RestoreOptions struct {
 	Desired *deployer.Desired
 	// Deploy are the options of its deploy. OnFailure, Hold and Operation are set here.
 	Deploy deployer.DeployOptions
+	// App is whose env file and secrets Make writes, as Beside says; nil for a Make that
+	// writes nothing. It is called once the swarm knows of the restore.
+	App    deployer.App
+	Beside deployer.RestoredBeside
+	Make   func(ctx context.Context) error
 	// Node is the host name of the node for volumes that are nowhere yet; "" takes
 	// the only one, or the one that the backup was read on.
 	Node        string
@@ -88,11 +93,18 @@ func Restore(ctx context.Context, e *deployer.Engine, o RestoreOptions) (*Restor
 	if err := r.runHooks(ctx, r.scope().RestorePre, "restore pre-hook"); err != nil {
 		return nil, err
 	}
-	if err := r.work(ctx); err != nil {
+	switch err := r.work(ctx); {
+	case err != nil && r.state == nil && r.hold.Untouched():
+		return nil, err
+	case err != nil:
 		return r.undo(ctx, err)
 	}
 	r.result.Kept = r.state.Kept
-	return &r.result, r.state.End(ctx)
+	ended := context.WithoutCancel(ctx)
+	if err := cmp.Or(r.hold.Done(ended), r.state.End(ended)); err != nil { // it would be taken for one that is not done
+		return &r.result, fault.Wrap(fault.Left, err)
+	}
+	return &r.result, nil
 }
 
 // work is everything that changes the app. What it fails at is undone by the caller.
@@ -127,6 +139,9 @@ func (r *restoration) scope() *Scope { return NewScope(r.Desired.Stack) }
 // restored, before anything is changed.
 func (r *restoration) look(ctx context.Context) error {
 	name := r.Desired.Stack.Name
+	if _, err := r.left(ctx); err != nil {
+		return err
+	}
 	current, err := r.engine.Current(ctx, name, r.Desired.Stack)
 	if err != nil {
 		return err
@@ -269,13 +284,7 @@ func (r *restoration) undo(ctx context.Context, cause error) (*Restored, error) 
 		cause = fault.New(fault.PutBack, "interrupted by the user")
 	}
 	r.say("undo", "", "%v; bringing back what was before", cause)
-	err := r.hold.Stop(ctx, nil)
-	if err == nil && r.state != nil {
-		err = undo(ctx, r.engine, r.state, r.carrier)
-	}
-	if err == nil {
-		err = r.hold.Resume(ctx)
-	}
+	err := goBack(ctx, r.engine, r.hold, r.state, r.App, r.carrier)
 	if err != nil {
 		err = fault.Wrap(fault.Left, fmt.Errorf("%w; bringing back what was before: %w", cause, err))
 		return &r.result, fault.Hint(err, "galley app restore --undo tries it again; galley app volume ls shows the copies that were kept")

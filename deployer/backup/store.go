@@ -24,6 +24,9 @@ const inside = "/volume"
 // mount it, else those that have it.
 func (c *creation) storeVolume(ctx context.Context, v ScopeVolume) error {
 	places := c.placesOf(v.Name)
+	if err := c.outOfReach[v.Name]; err != nil && (len(places) == 0 || !places[0].Used) {
+		return err
+	}
 	if len(places) == 0 {
 		err := fault.New(fault.Unavailable, "no node that can be asked has the volume %q", v.Name)
 		return fault.Hint(err, "is its node down? galley server check tells; galley app volume ls lists where volumes are")

@@ -18,28 +18,47 @@ import (
 // keep copies what the volumes hold, and notes on the swarm that it did, before any of
 // them is written. A restore that was killed while it wrote has left such copies: those
 // are what was there before, and stay.
-func (r *restoration) keep(ctx context.Context) error {
-	stack := r.Desired.Stack.Name
-	left, err := r.engine.Restoring(ctx, stack)
-	if err != nil {
+func (r *restoration) keep(ctx context.Context) (err error) {
+	if r.state, err = r.left(ctx); err != nil {
 		return err
 	}
-	if left != nil && !left.Writing { // its copies may be halves, and the volumes are whole
-		for _, k := range left.Kept {
-			if err := r.engine.RemoveVolume(ctx, k.NodeID, k.Name); err != nil {
+	if r.state == nil {
+		if err := r.begin(ctx); err != nil {
+			return err
+		}
+	} else {
+		r.say("keep", "", "a restore of this run by %s did not end; what it noted of before is what counts", r.state.By)
+	}
+	if r.Make != nil {
+		if err := r.Make(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.state.Writing {
+		for _, k := range r.state.Kept { // copies that are there may be halves, and the volumes are whole
+			if err := r.keepOne(ctx, k); err != nil {
 				return err
 			}
 		}
-		if err := left.End(ctx); err != nil {
+		if err := r.state.Write(ctx, r.hold); err != nil {
 			return err
 		}
-		left = nil
 	}
-	if left != nil {
-		r.say("keep", "", "a restore of run %s by %s did not end; its copies of what was before are kept", left.Run, left.By)
-		r.state = left
-		return r.makeVolumes(ctx)
+	return r.makeVolumes(ctx)
+}
+
+// left is a restore of the stack that did not end, nil for none. One of another run is an
+// error: it may have other volumes, and what those held nobody has kept.
+func (r *restoration) left(ctx context.Context) (*deployer.Restoring, error) {
+	left, err := r.engine.Restoring(ctx, r.Desired.Stack.Name)
+	if err == nil && left != nil && left.Run != r.Manifest.Run {
+		return nil, left.Unfinished()
 	}
+	return left, err
+}
+
+// begin notes on the swarm what is about to be done.
+func (r *restoration) begin(ctx context.Context) (err error) {
 	now, kept, made := time.Now(), []deployer.KeptVolume{}, []string{}
 	for _, v := range r.volumes {
 		if v.Made {
@@ -48,18 +67,8 @@ func (r *restoration) keep(ctx context.Context) error {
 		}
 		kept = append(kept, deployer.KeptVolume{Volume: v.Volume, Name: deployer.KeptName(v.Volume, now), NodeID: v.nodeID, Node: v.Node, Run: r.Manifest.Run})
 	}
-	if r.state, err = r.engine.BeginRestore(ctx, r.hold, r.Manifest.Run, kept, made); err != nil {
-		return err
-	}
-	for _, k := range kept {
-		if err := r.keepOne(ctx, k); err != nil {
-			return err
-		}
-	}
-	if err := r.state.Write(ctx, r.hold); err != nil {
-		return err
-	}
-	return r.makeVolumes(ctx)
+	r.state, err = r.engine.BeginRestore(ctx, r.hold, r.Manifest.Run, kept, made, r.Beside)
+	return err
 }
 
 // keepOne copies a volume into a new one.
@@ -209,28 +218,57 @@ func (r *restoration) intoContainer(ctx context.Context, p *Part) error {
 	return nil
 }
 
-// GoBack brings back what a stack's volumes held before a restore that did not end, and
-// the services that ran then.
-func GoBack(ctx context.Context, e *deployer.Engine, state *deployer.Restoring, o deployer.HoldOptions) error {
-	hold, err := e.Hold(ctx, state.Stack, o)
+// GoBack brings back what was before a restore that did not end: what the volumes of the
+// app's stack held, the services that ran, the env file, and no secret that it made.
+func GoBack(ctx context.Context, e *deployer.Engine, app deployer.App, o deployer.HoldOptions) error {
+	hold, err := e.Hold(ctx, app.Stack, o)
 	if err != nil {
 		return err
 	}
 	defer hold.Close(ctx)
-	if err := hold.Stop(ctx, nil); err != nil {
-		return fault.Wrap(fault.Left, err)
+	state, err := e.Restoring(ctx, app.Stack) // under the lock: it may have ended meanwhile
+	if err != nil {
+		return err
+	}
+	if state == nil {
+		return fault.New(fault.Unavailable, "the restore of %s has ended meanwhile", app.Domain)
 	}
 	r := &restoration{engine: e, carriers: map[string]*deployer.Carrier{}}
-	if err := undo(ctx, e, state, r.carrier); err != nil {
-		return fault.Hint(fault.Wrap(fault.Left, err), "run it again: the copies are there")
+	if err := goBack(ctx, e, hold, state, app, r.carrier); err != nil {
+		return fault.Hint(fault.Wrap(fault.Left, err), "run it again: what it needs is there")
 	}
-	return hold.Start(context.WithoutCancel(ctx))
+	return nil
 }
 
-// undo brings back what volumes held, and removes those that were not there. Copies that
-// are not whole are of volumes that nobody has written. The copies are removed when all
-// of them are back. Services must be stopped.
-func undo(ctx context.Context, e *deployer.Engine, state *deployer.Restoring, on helperOn) error {
+// goBack undoes a restore, of which state may be nil when it had not begun, and gives the
+// lock back. Secrets go last: services that are not back may name them.
+func goBack(ctx context.Context, e *deployer.Engine, hold *deployer.Hold, state *deployer.Restoring, app deployer.App, on helperOn) error {
+	if err := hold.Stop(ctx, nil); err != nil {
+		return err
+	}
+	if state == nil {
+		return hold.Resume(ctx)
+	}
+	if err := undo(ctx, e, state, app, on); err != nil {
+		return err
+	}
+	if err := hold.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	defer hold.Close(ctx)
+	for _, name := range state.Secrets {
+		if err := e.RemoveSecretNamed(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undo brings back what volumes held and the env file, and removes volumes that were not
+// there. Copies that are not whole are of volumes that nobody has written. Until all is
+// back the swarm knows of the restore, and the copies are there; that one of them cannot
+// be removed then is nothing that keeps an app from running. Services must be stopped.
+func undo(ctx context.Context, e *deployer.Engine, state *deployer.Restoring, app deployer.App, on helperOn) error {
 	if state.Writing {
 		for _, k := range state.Kept {
 			if err := copyVolume(ctx, on, state.Stack, k.NodeID, k.Name, k.Volume); err != nil {
@@ -238,17 +276,21 @@ func undo(ctx context.Context, e *deployer.Engine, state *deployer.Restoring, on
 			}
 		}
 	}
-	for _, k := range state.Kept {
-		if err := e.RemoveVolume(ctx, k.NodeID, k.Name); err != nil {
-			return err
-		}
-	}
 	for _, name := range state.Made {
 		if err := removeEverywhere(ctx, e, name); err != nil {
 			return err
 		}
 	}
-	return state.End(ctx)
+	if err := app.Unsave(state.Env, state.EnvMade); err != nil {
+		return err
+	}
+	if err := state.End(ctx); err != nil {
+		return err
+	}
+	for _, k := range state.Kept {
+		_ = e.RemoveVolume(ctx, k.NodeID, k.Name) // galley app volume ls shows the one that stays
+	}
+	return nil
 }
 
 func removeEverywhere(ctx context.Context, e *deployer.Engine, volume string) error {
@@ -274,6 +316,10 @@ func (r *restoration) checkSpace(ctx context.Context) error {
 		host                  string
 		copies, content, free int64
 	}
+	left, err := r.left(ctx)
+	if err != nil {
+		return err
+	}
 	nodes := map[string]*room{}
 	for _, v := range r.volumes {
 		if v.Made {
@@ -289,10 +335,15 @@ func (r *restoration) checkSpace(ctx context.Context) error {
 			nodes[v.nodeID] = n
 		}
 		n.free = min(n.free, usage.Free)
-		n.copies += usage.Used
 		n.content += v.part.Content
-		if len(v.Paths) > 0 { // it is not emptied
-			n.content += usage.Used
+		switch emptied := len(v.Paths) == 0; {
+		case left == nil || !left.Writing:
+			n.copies += usage.Used
+			if !emptied {
+				n.content += usage.Used
+			}
+		case emptied: // the copies are there already
+			n.content -= usage.Used
 		}
 	}
 	for _, n := range nodes {

@@ -9,8 +9,8 @@ import (
 )
 
 // apt are apt-get's options: nobody is asked, somebody else's apt-get is waited for,
-// and configuration that was changed by hand stays.
-const apt = "DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
+// dpkg ends with apt-get, and configuration that was changed by hand stays.
+const apt = "DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
 
 // installEngine installs the distribution's engine, and only what it needs. Another
 // one that is there, of its maker's packages or without any, stays.

@@ -101,7 +101,7 @@ func setRotation(ctx context.Context, w *work) (string, error) {
 	if merged == nil && !stale {
 		return detail, nil
 	}
-	if running {
+	if running && containers != "0" {
 		if err := w.confirm(ctx, restartQuestion(w.machine, containers)); err != nil {
 			return "", err
 		}

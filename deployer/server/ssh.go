@@ -206,11 +206,13 @@ func (r remote) line(s script) string {
 	if s.input != nil {
 		line += "exec " + limit
 	} else {
-		// The input ends with the connection. Whoever reads it then ends the command;
-		// timeout passes the signal on to all that the command started.
+		// The input ends with the connection. Whoever reads it then ends the command, which
+		// is a process group of its own. Those of it that take their time are waited for.
 		line += limit + ` </dev/null & run=$!; exec 3<&0; ` +
 			`{ while read -r end; do :; done; kill "$run"; } <&3 >/dev/null 2>&1 & watch=$!; ` +
-			`wait "$run"; code=$?; kill "$watch" 2>/dev/null; exit "$code"`
+			`wait "$run"; code=$?; kill "$watch" 2>/dev/null; ` +
+			fmt.Sprintf(`if [ "$code" -ge %d ]; then i=0; while [ "$i" -lt 60 ] && kill -0 -- "-$run" 2>/dev/null; do `, codeTimedOut) +
+			`i=$((i+1)); if [ "$i" -gt 40 ]; then kill -KILL -- "-$run"; fi; sleep 0.2; done; fi; exit "$code"`
 	}
 	line = "sh -c " + quote(line)
 	if r.sudo {

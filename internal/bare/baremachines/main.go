@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command baremachines starts bare machines for .ci/bare, and a registry for their
 // images, and ends them when its input ends.
 //
