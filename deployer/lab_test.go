@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 			_ = l.registry.Close()
 		}
 	}
+	if carrierDir != "" {
+		_ = os.RemoveAll(carrierDir)
+	}
 	os.Exit(code)
 }
 
