@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -189,7 +190,12 @@ func (c *Carrier) pass(stream types.HijackedResponse, o CarryOptions) error {
 			_ = stream.CloseWrite()
 		})
 	}
-	_, err := stdcopy.StdCopy(orDiscard(o.Stdout), orDiscard(o.Log), stream.Reader)
+	// An engine sends 32 kB at a time, and what takes them may be a process away.
+	out := bufio.NewWriterSize(orDiscard(o.Stdout), 256<<10)
+	_, err := stdcopy.StdCopy(out, orDiscard(o.Log), stream.Reader)
+	if err == nil {
+		err = out.Flush()
+	}
 	if err != nil {
 		stream.Close()
 	}

@@ -41,6 +41,7 @@ func (r *Repository) start(ctx context.Context, patience time.Duration, in *cond
 	if err != nil {
 		return nil, err
 	}
+	widen(out)
 	c := &child{cmd: exec.Command(r.program(), args...), read: make(chan error, 1), exited: make(chan struct{})}
 	c.grace = cmp.Or(r.grace, endGrace)
 	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = r.environ(), end, &c.errs

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // detach gives restic a session of its own: ctrl-C in the terminal is galley's to
@@ -18,6 +20,14 @@ func detach(cmd *exec.Cmd, in *conduit) {
 		cmd.ExtraFiles = []*os.File{in.ours}
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// widen gives a pipe room for what restic writes at a time, a blob, so that the two ends
+// wait for each other less. It is a wish: who may not have it goes on without.
+func widen(pipe *os.File) {
+	if raw, err := pipe.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, conduitBytes) })
+	}
 }
 
 // killAll ends restic and what it started.

@@ -3,6 +3,7 @@
 package restic
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -16,3 +17,5 @@ func killAll(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL
 
 // transferred is not told here: only what goes through the pipes is progress.
 func transferred(int) int64 { return 0 }
+
+func widen(*os.File) {}
