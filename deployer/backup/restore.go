@@ -148,6 +148,9 @@ func (r *restoration) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range r.Beside.Secrets { // Make makes them
+		current.Secrets[name] = deployer.Secret{Name: name, External: true}
+	}
 	if _, err := deployer.NewPlan(r.Desired, current); err != nil {
 		return err // it could not be deployed afterwards
 	}
