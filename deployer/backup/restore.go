@@ -147,8 +147,11 @@ func (r *restoration) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.plans(*current); err != nil {
-		return err
+	for _, name := range r.Beside.Secrets { // Make makes them
+		current.Secrets[name] = deployer.Secret{Name: name, External: true}
+	}
+	if _, err := deployer.NewPlan(r.Desired, current); err != nil {
+		return err // it could not be deployed afterwards
 	}
 	places, err := r.engine.VolumePlaces(ctx, current)
 	if err != nil {

@@ -2,25 +2,10 @@ package backup
 
 import (
 	"cmp"
-	"maps"
 	"strings"
 
-	"github.com/galley-coop/galley/deployer"
 	"github.com/galley-coop/galley/internal/fault"
 )
-
-// plans refuses a stack that could not be deployed afterwards. Secrets that are about to
-// be made count as there.
-func (r *restoration) plans(current deployer.Stack) error {
-	secrets := map[string]deployer.Secret{}
-	maps.Copy(secrets, current.Secrets)
-	for _, name := range r.Beside.Secrets {
-		secrets[name] = deployer.Secret{Name: name}
-	}
-	current.Secrets = secrets
-	_, err := deployer.NewPlan(r.Desired, &current)
-	return err
-}
 
 // volumeOf is the volume that a part goes into: the one that the wanted stack has instead.
 func (r *restoration) volumeOf(p *Part) string {
