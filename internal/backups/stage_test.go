@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+	"golang.org/x/sys/unix"
 
 	"github.com/galley-coop/galley/internal/engine"
 	"github.com/galley-coop/galley/internal/localregistry"
@@ -22,8 +23,29 @@ import (
 
 var shared = engine.Shared{Options: engine.Options{Swarm: true}}
 
+// memory is a disk in memory. On one 200,000 files are a matter of seconds.
+const memory = "/dev/shm"
+
+// roomy is how much must be free there, in bytes: a volume of 2 GB is restored, and more.
+const roomy = 8 << 30
+
+// inMemory puts the engine's data root, and with it all volumes, on a disk in memory, where
+// there is a large one.
+func inMemory() error {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(memory, &disk); err != nil || int64(disk.Bavail)*disk.Bsize < roomy || engine.Available() != nil {
+		return nil
+	}
+	shared.Options.Dir = filepath.Join(memory, fmt.Sprintf("%s%d", engine.Marker, os.Getpid()))
+	return engine.Sweep(context.Background(), memory)
+}
+
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if err := inMemory(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	_ = flag.Set("test.parallel", "6") // they wait more than they work
 	code := shared.Main(m)
 	if err := errors.Join(theStage.close(), os.RemoveAll(builtDir)); err != nil {
