@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RELEASE_FLAGS := -trimpath -ldflags "-s -w -X main.release=$(VERSION)"
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 
-.PHONY: demo test test-engines lint bench soak build clean golden fuzz verdicts
+.PHONY: demo test test-engines bare lint bench soak build clean golden fuzz verdicts
 
 ## demo: the whole chain on sample recipes: lint, catalogue, deploy, put-back
 demo:
@@ -23,6 +23,11 @@ test: lint
 test-engines:
 	@.ci/setup
 	@GO="$(GO)" .ci/engines
+
+## bare: from bare Debian machines to an app that was deployed, backed up, destroyed and restored
+bare:
+	@.ci/setup
+	@GO="$(GO)" .ci/bare
 
 ## lint: formatting, vet, staticcheck
 lint:

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -118,7 +119,7 @@ func (c *Carrier) run(ctx context.Context, id string, o CarryOptions) (int, erro
 	if err := c.api.ContainerStart(short, id, container.StartOptions{}); err != nil {
 		return 0, err
 	}
-	if err := c.pass(stream, o); err != nil {
+	if err := c.passWhileUp(ctx, id, stream, o); err != nil {
 		return 0, err
 	}
 	waiting := time.NewTimer(endGrace)
@@ -133,6 +134,43 @@ func (c *Carrier) run(ctx context.Context, id string, o CarryOptions) (int, erro
 		return 0, err
 	case <-waiting.C:
 		return 0, fmt.Errorf("its output ended, and it did not end within %s", endGrace)
+	}
+}
+
+const (
+	// askEvery is how often an engine is asked whether it still has a helper that says
+	// nothing, and deafAsks how many times in a row it may not answer: a connection
+	// that is dead does not tell.
+	askEvery = 20 * time.Second
+	deafAsks = 3
+)
+
+// passWhileUp is pass, ended when the node's engine does not answer any more.
+func (c *Carrier) passWhileUp(ctx context.Context, id string, stream types.HijackedResponse, o CarryOptions) error {
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	deaf := make(chan error, 1)
+	go func() {
+		for missed := 0; pause(asking, askEvery) == nil; {
+			short, cancel := context.WithTimeout(asking, askEvery)
+			_, err := c.api.ContainerInspect(short, id)
+			cancel()
+			if missed++; err == nil || errdefs.IsNotFound(err) {
+				missed = 0
+			}
+			if missed == deafAsks {
+				deaf <- fault.New(fault.Unavailable, "its engine does not answer any more: %v", cause(err))
+				stream.Close()
+				return
+			}
+		}
+	}()
+	err := c.pass(stream, o)
+	select {
+	case gone := <-deaf:
+		return gone
+	default:
+		return err
 	}
 }
 
@@ -152,7 +190,12 @@ func (c *Carrier) pass(stream types.HijackedResponse, o CarryOptions) error {
 			_ = stream.CloseWrite()
 		})
 	}
-	_, err := stdcopy.StdCopy(orDiscard(o.Stdout), orDiscard(o.Log), stream.Reader)
+	// An engine sends 32 kB at a time, and what takes them may be a process away.
+	out := bufio.NewWriterSize(orDiscard(o.Stdout), 256<<10)
+	_, err := stdcopy.StdCopy(out, orDiscard(o.Log), stream.Reader)
+	if err == nil {
+		err = out.Flush()
+	}
 	if err != nil {
 		stream.Close()
 	}

@@ -94,7 +94,11 @@ func hostsIn(rule string) []string {
 // be had for it. Everything else is a warning: addresses behind a proxy or a NAT
 // are not the nodes', and a resolver may be out of order.
 func (e *Engine) CheckDNS(ctx context.Context, desired *Desired, first bool, options DNSOptions) (warnings []string, err error) {
-	hosts := desired.Hosts()
+	return e.CheckHosts(ctx, desired.Hosts(), first, options)
+}
+
+// CheckHosts is CheckDNS for names.
+func (e *Engine) CheckHosts(ctx context.Context, hosts []string, first bool, options DNSOptions) (warnings []string, err error) {
 	if len(hosts) == 0 {
 		return nil, nil
 	}

@@ -156,9 +156,9 @@ func overSSH(where string) ([]client.Opt, string, error) {
 	}, where, nil
 }
 
-// contextHost reads a docker context's address from where the docker CLI keeps
-// it: contexts/meta/<sha256 of the name>/meta.json in its config directory.
-func contextHost(name string) (string, error) {
+// ContextFile is where the docker CLI keeps a docker context:
+// contexts/meta/<sha256 of the name>/meta.json in its config directory.
+func ContextFile(name string) (string, error) {
 	dir := os.Getenv("DOCKER_CONFIG")
 	if dir == "" {
 		home, err := os.UserHomeDir()
@@ -168,10 +168,19 @@ func contextHost(name string) (string, error) {
 		dir = filepath.Join(home, ".docker")
 	}
 	sum := sha256.Sum256([]byte(name))
-	f, err := os.Open(filepath.Join(dir, "contexts", "meta", hex.EncodeToString(sum[:]), "meta.json"))
+	return filepath.Join(dir, "contexts", "meta", hex.EncodeToString(sum[:]), "meta.json"), nil
+}
+
+// contextHost reads a docker context's address.
+func contextHost(name string) (string, error) {
+	file, err := ContextFile(name)
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("there is no docker context %q for that server", name)
-		return "", fault.Hint(err, "docker context create %s --docker host=ssh://user@host, or use --server %s", name, DefaultServer)
+		return "", fault.Hint(err, "galley server add %s ssh://user@host makes it; --server %s is this machine", name, DefaultServer)
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading docker context %q: %w", name, err)

@@ -21,7 +21,7 @@ import (
 const secretsWithin = 90 * time.Second
 
 // SecretValues reads secrets' values, by name on the swarm. Swarm shows them to tasks
-// alone: so a task of galley's own is given them, on the connected node, and
+// alone: so a task of galley's own is given them, on a node that can be reached, and
 // asked. Nothing of them is in its spec, its log or anybody's arguments; it ends by
 // itself when nobody ends it. A name that the swarm does not have is an error.
 func (e *Engine) SecretValues(ctx context.Context, stack string, names []string) (map[string][]byte, error) {
@@ -30,7 +30,11 @@ func (e *Engine) SecretValues(ctx context.Context, stack string, names []string)
 	}
 	ctx, cancel := context.WithTimeout(ctx, secretsWithin)
 	defer cancel()
-	carrier, err := e.Carrier(ctx, "")
+	node, err := e.takingNode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	carrier, err := e.Carrier(ctx, node)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +62,29 @@ func (e *Engine) SecretValues(ctx context.Context, stack string, names []string)
 		return nil, fmt.Errorf("reading the secrets: %w", err)
 	}
 	return secretsFrom(out.Bytes(), names)
+}
+
+// takingNode is a node that can be reached and takes tasks: the connected one, if that
+// does. Managers are often drained.
+func (e *Engine) takingNode(ctx context.Context) (string, error) {
+	nodes, err := e.survey(ctx)
+	if err != nil {
+		return "", err
+	}
+	takes := func(id string) bool {
+		n := nodes[id]
+		return e.at(id) != nil && n.Spec.Availability == swarm.NodeAvailabilityActive && n.Status.State == swarm.NodeStateReady
+	}
+	if takes(e.NodeID) {
+		return e.NodeID, nil
+	}
+	for _, id := range sortedKeys(nodes) {
+		if takes(id) {
+			return id, nil
+		}
+	}
+	err = fault.New(fault.Unavailable, "no node of server %q that can be reached takes tasks, which alone are shown secrets", e.Server)
+	return "", fault.Hint(err, "name a way to one in servers/%s/nodes; docker node ls tells which are drained or down", e.Server)
 }
 
 // secretsFrom reads the helper's answer: base64 by file name, which is the place in names.

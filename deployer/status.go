@@ -22,10 +22,14 @@ type Status struct {
 	Unverified string          `json:"unverified"`
 	Services   []ServiceStatus `json:"services"`
 	Since      time.Time       `json:"since,omitzero"` // of the last change to a service, by the swarm's clock
-	// Unfinished says that a deploy's journal stands: it runs now, or it died.
-	Unfinished bool        `json:"unfinished"`
-	Lock       *LockStatus `json:"lock"` // nil when nobody holds it
-	Last       *Record     `json:"last"` // newest history record, nil without any
+	// Unfinished says that a deploy's journal stands, or a restore's record: it runs
+	// now, or it died.
+	Unfinished bool `json:"unfinished"`
+	// Restoring is the run of a backup whose restore is under way, or was left; "" for
+	// none.
+	Restoring string      `json:"restoring"`
+	Lock      *LockStatus `json:"lock"` // nil when nobody holds it
+	Last      *Record     `json:"last"` // newest history record, nil without any
 	// Catalogue is the fingerprint of the root of the catalogue that the stack was
 	// last deployed from with success, "" when none is recorded.
 	Catalogue string `json:"catalogue"`

@@ -133,7 +133,7 @@ func (e *Engine) listRecords(ctx context.Context, r *reading) error {
 	if len(r.wanted) == 1 {
 		only = r.wanted[0]
 	}
-	for _, kind := range []recordKind{recordLock, recordJournal, recordHistory} {
+	for _, kind := range []recordKind{recordLock, recordJournal, recordRestore, recordHistory} {
 		configs, err := e.records(ctx, kind, only)
 		if err != nil {
 			return fmt.Errorf("reading the %s of the stacks of server %q: %w", kind, e.Server, err)
@@ -155,6 +155,12 @@ func (e *Engine) addRecord(ctx context.Context, status *Status, kind recordKind,
 	switch kind {
 	case recordJournal:
 		status.Unfinished = true
+	case recordRestore:
+		var r Restoring
+		if err := decodeRecord(c, &r); err != nil {
+			return err
+		}
+		status.Unfinished, status.Restoring = true, r.Run
 	case recordLock:
 		var holder Holder
 		if err := decodeRecord(c, &holder); err != nil {

@@ -55,6 +55,21 @@ var newFields = []newField{
 	}},
 }
 
+// Drops are the compose keys that an engine of that API version stores nothing of, and
+// says nothing about; none for a version that is not known.
+func Drops(api string) []string {
+	var keys []string
+	for _, f := range newFields {
+		if olderAPI(api, f.api) {
+			keys = append(keys, f.name)
+		}
+	}
+	return keys
+}
+
+// OlderAPI tells whether an API version is before another; what is no version is not.
+func OlderAPI(a, b string) bool { return olderAPI(a, b) }
+
 func clearList[T any](list *[]T) bool {
 	set := len(*list) > 0
 	*list = nil

@@ -66,6 +66,8 @@ type appLookCmds struct {
 type appBackupCmds struct {
 	Backup  appBackupCmd  `cmd:"" help:"Keep an app's data in an encrypted repository: list, check and thin out its backups."`
 	Restore appRestoreCmd `cmd:"" help:"Bring an app back as a backup has it."`
+	Clone   appCloneCmd   `cmd:"" help:"Make another app of what an app has."`
+	Move    appMoveCmd    `cmd:"" help:"Move an app to another server."`
 }
 
 // appInsideCmds reach into an app's containers.

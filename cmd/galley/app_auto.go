@@ -106,6 +106,9 @@ func (c *appUpgradeCmd) autoOne(ctx context.Context, s *streams, signals *signal
 		}
 		options := c.options(signals, deployer.OpUpgrade)
 		options.Catalogue, options.Report, options.OnFailure = w.mark(), s.eventLines(), deployer.PutBack
+		if err := c.backUp(ctx, s, apps, engine, w, plan, options.Abort); err != nil {
+			return err
+		}
 		outcome, err := s.finish(ctx, engine, app, w.desired, plan, options, w.record)
 		if err != nil {
 			return err

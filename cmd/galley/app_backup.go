@@ -17,6 +17,7 @@ type appBackupCmd struct {
 	Ls     backupLsCmd     `cmd:"" help:"List the backups."`
 	Verify backupVerifyCmd `cmd:"" help:"Read backups back and compare them with what was stored."`
 	Prune  backupPruneCmd  `cmd:"" help:"Remove old backups."`
+	Drill  backupDrillCmd  `cmd:"" help:"Try a backup: restore it into a stack that nobody reaches, and remove that."`
 }
 
 // repositoryFlags are those of every command that needs the backups.

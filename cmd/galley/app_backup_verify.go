@@ -25,7 +25,8 @@ Reads every part back from the repository and compares its length and digest wit
 what was stored; archives are read to their end. Then restic checks the repository's
 structure. It reads as much as the backups hold.
 
-Exit codes: 0 all read back as it was written. 1 something did not. 3 the repository
+Exit codes: 0 all read back as it was written. 1 something did not, or the run is not
+complete. 3 the repository
 could not be read.`
 }
 
@@ -95,6 +96,7 @@ func (s *streams) verifyStep(step backup.VerifyStep) {
 }
 
 func (s *streams) printChecked(checked backup.Checked) {
+	damaged := checked.Structure != ""
 	for _, run := range checked.Runs {
 		if run.Problem != "" {
 			s.printf("%s %s: %s\n", run.Domain, run.Run, oneLine(run.Problem))
@@ -109,6 +111,7 @@ func (s *streams) printChecked(checked backup.Checked) {
 			}
 		}
 		if bad > 0 {
+			damaged = true
 			s.printf("%s %s: %d of %s did not read back as it was stored\n", run.Domain, run.Run, bad, count(len(run.Parts), "part"))
 			continue
 		}
@@ -117,7 +120,7 @@ func (s *streams) printChecked(checked backup.Checked) {
 	if checked.Structure != "" {
 		s.printf("the repository: %s\n", oneLine(checked.Structure))
 	}
-	if !checked.OK {
+	if damaged {
 		s.notef("galley: hint: keep the repository as it is, and take another backup elsewhere; restic check --read-data tells which files are damaged\n")
 	}
 }

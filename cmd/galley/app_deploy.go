@@ -184,12 +184,12 @@ func (c *appDeployCmd) Run(ctx context.Context, s *streams, signals *signals, gr
 		options.World = deployer.WorldOf(w.desired, w.standing)
 		return saved.Check(w.save(engine, plan))
 	}
-	return c.bring(ctx, s, grammar, w, engine, "Deploy this?", &options, check)
+	return c.bring(ctx, s, grammar, apps, w, engine, "Deploy this?", &options, check)
 }
 
 // bring plans, asks and deploys a version, and records it in the env file. check
 // looks at the plan first.
-func (c *deployFlags) bring(ctx context.Context, s *streams, grammar *cli, w *wanted, engine *deployer.Engine, question string, options *deployer.DeployOptions, check func(*deployer.Plan) error) error {
+func (c *deployFlags) bring(ctx context.Context, s *streams, grammar *cli, apps *appCmd, w *wanted, engine *deployer.Engine, question string, options *deployer.DeployOptions, check func(*deployer.Plan) error) error {
 	plan, err := w.plan(ctx, engine)
 	if err != nil {
 		return err
@@ -210,6 +210,9 @@ func (c *deployFlags) bring(ctx context.Context, s *streams, grammar *cli, w *wa
 		return err
 	}
 	options.Catalogue = w.mark()
+	if err := c.backUp(ctx, s, apps, engine, w, plan, options.Abort); err != nil {
+		return err
+	}
 	return s.carryOut(ctx, engine, w.app, w.desired, plan, *options, w.record)
 }
 

@@ -8,10 +8,11 @@ import (
 
 // deployFlags are those of every command that brings a version to a server.
 type deployFlags struct {
-	Yes        bool `short:"y" help:"Go on without asking."`
-	watchFlags `embed:""`
-	allowFlags `embed:""`
-	dnsFlags   `embed:""`
+	Yes         bool `short:"y" help:"Go on without asking."`
+	beforeFlags `embed:""`
+	watchFlags  `embed:""`
+	allowFlags  `embed:""`
+	dnsFlags    `embed:""`
 }
 
 // dnsFlags are about the names that a stack has routed to it.

@@ -10,11 +10,12 @@ import (
 )
 
 type appRestoreCmd struct {
-	Domain          string        `arg:"" help:"The domain that was backed up."`
-	RunID           string        `arg:"" name:"run" optional:"" help:"The run, or the beginning of its name (default: the newest that is complete)."`
-	Server          string        `short:"s" help:"The server to restore to (default: the app's, else the one that it was backed up from)." placeholder:"SERVER"`
-	To              string        `help:"Restore into a new app of this domain." placeholder:"DOMAIN"`
-	KeepEnv         bool          `help:"Keep the env file that stands instead of the backup's."`
+	Domain          string `arg:"" help:"The domain that was backed up."`
+	RunID           string `arg:"" name:"run" optional:"" help:"The run, or the beginning of its name (default: the newest that is complete)."`
+	Server          string `short:"s" help:"The server to restore to (default: the app's, else the one that it was backed up from)." placeholder:"SERVER"`
+	To              string `help:"Restore into a new app of this domain." placeholder:"DOMAIN"`
+	KeepEnv         bool   `help:"Keep the env file that stands instead of the backup's."`
+	chaosFlag       `embed:""`
 	Undo            bool          `help:"Go back to what the volumes held before a restore that did not end."`
 	Yes             bool          `short:"y" help:"Go on without asking."`
 	HookTimeout     time.Duration `default:"30m" help:"How long a hook of the recipe may take." placeholder:"DURATION"`
@@ -67,7 +68,7 @@ func (c *appRestoreCmd) Run(ctx context.Context, s *streams, signals *signals, g
 		return err
 	}
 	defer engine.Close()
-	back := &comeback{apps: apps, streams: s, signals: signals, repository: repository, manifest: manifest, flags: c.restoreFlags, hookTimeout: c.HookTimeout, engine: engine}
+	back := &comeback{apps: apps, streams: s, signals: signals, repository: repository, manifest: manifest, flags: c.restoreFlags, hookTimeout: c.HookTimeout, engine: engine, chaos: c.Chaos}
 	if err := back.prepare(ctx, to); err != nil {
 		return err
 	}

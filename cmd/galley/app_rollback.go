@@ -71,7 +71,7 @@ func (c *appRollbackCmd) Run(ctx context.Context, s *streams, signals *signals, 
 		return err
 	}
 	options := c.options(signals, deployer.OpRollback)
-	return c.bring(ctx, s, grammar, w, engine, "Go back to "+w.entry.Version+"?", &options, c.refuseIrreversible)
+	return c.bring(ctx, s, grammar, apps, w, engine, "Go back to "+w.entry.Version+"?", &options, c.refuseIrreversible)
 }
 
 // wantRecorded is the stack of an entry that the swarm recorded.

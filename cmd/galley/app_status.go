@@ -290,7 +290,10 @@ func (s *streams) printStatus(state *deployer.AppState) error {
 	if l := state.Lock; l != nil {
 		s.printf("locked by %s since %s, for %s%s\n", oneLine(l.Owner), l.Since.Local().Format("2006-01-02 15:04"), oneLine(l.Reason), staleText(l))
 	}
-	if state.Unfinished {
+	switch {
+	case state.Restoring != "":
+		s.printf("a restore of run %s is running, or was left unfinished: galley app restore does it again, with --undo it goes back\n", oneLine(state.Restoring))
+	case state.Unfinished:
 		s.printf("a deploy is running, or was left unfinished: the next deploy starts from its journal\n")
 	}
 	if state.EnvVersion != "" && state.EnvVersion != state.Version {

@@ -72,7 +72,7 @@ func (c *appUpgradeCmd) Run(ctx context.Context, s *streams, signals *signals, g
 		return err
 	}
 	options := c.options(signals, deployer.OpUpgrade)
-	return c.bring(ctx, s, grammar, w, engine, "Upgrade to "+entry.Version+"?", &options, func(*deployer.Plan) error { return nil })
+	return c.bring(ctx, s, grammar, apps, w, engine, "Upgrade to "+entry.Version+"?", &options, func(*deployer.Plan) error { return nil })
 }
 
 // runningVersion is the version that a deployed app runs. A work tree's is refused:

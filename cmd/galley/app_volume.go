@@ -9,7 +9,8 @@ import (
 )
 
 type appVolumeCmd struct {
-	Ls volumeLsCmd `cmd:"" help:"List an app's volumes, on which node they are and who uses them."`
+	Ls       volumeLsCmd   `cmd:"" help:"List an app's volumes, on which node they are and who uses them."`
+	DropKept volumeDropCmd `cmd:"" help:"Remove the copies that restores have made of volumes."`
 }
 
 type volumeLsCmd struct {

@@ -37,6 +37,7 @@ type cli struct {
 	Recipe     recipeCmd     `cmd:"" help:"Look at a recipe."`
 	Registry   registryCmd   `cmd:"" help:"Ask image registries."`
 	Catalogue  catalogueCmd  `cmd:"" help:"Build, sign, verify and read catalogues."`
+	Server     serverCmd     `cmd:"" help:"Set up servers, and look after them."`
 	App        appCmd        `cmd:"" help:"Deploy apps from a verified catalogue, and look after them."`
 	Demo       demoCmd       `cmd:"" help:"Run the whole chain on sample recipes."`
 	DemoApp    demoAppCmd    `cmd:"" hidden:"" help:"The sample app that the demo deploys."`

@@ -21,6 +21,11 @@ type comeback struct {
 	flags      restoreFlags
 	// hookTimeout bounds each hook of the recipe.
 	hookTimeout time.Duration
+	// chaos is the folder of a work tree to deploy instead of what was recorded, "" for
+	// none.
+	chaos folder
+	// trial says that it is none of the operator's apps: hooks are not told of it.
+	trial bool
 
 	engine   *deployer.Engine
 	prepared *backup.Prepared
@@ -83,6 +88,15 @@ func (c *comeback) raise(ctx context.Context) error {
 // run names, whatever the catalogue says of it today; else from the catalogue.
 func (c *comeback) want(ctx context.Context) error {
 	app, m := c.prepared.App, c.manifest
+	if c.chaos != "" {
+		w, err := c.apps.wantWhere(ctx, c.streams, app, "", c.chaos, allowFlags{})
+		c.wanted = w
+		return err
+	}
+	if m.Entry == "" && len(m.Unverified) > 0 {
+		err := fault.New(fault.Refused, "what was backed up is from no catalogue: %s", strings.Join(m.Unverified, "; "))
+		return fault.Hint(err, "--chaos DIR restores it with the recipe in a folder")
+	}
 	if m.Entry != "" {
 		w, err := c.wantRecorded(ctx, app)
 		if err == nil {
@@ -173,7 +187,7 @@ func (c *comeback) restore(ctx context.Context, beside deployer.RestoredBeside, 
 		Repository: c.repository, Manifest: c.manifest, Desired: c.wanted.desired, Deploy: options, App: c.prepared.App, Beside: beside, Make: write,
 		Node: c.flags.Node, HookTimeout: c.hookTimeout, Report: report,
 	})
-	if restored != nil && restored.Outcome.Verdict != "" {
+	if restored != nil && restored.Outcome.Verdict != "" && !c.trial {
 		c.streams.tell(ctx, c.engine, c.prepared.App, &restored.Outcome)
 	}
 	return restored, err

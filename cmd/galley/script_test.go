@@ -29,7 +29,9 @@ type withEngines struct {
 
 func (w withEngines) Run() int {
 	if w.lane == len(lanes) {
-		return w.m.Run()
+		code := w.m.Run()
+		_ = os.RemoveAll(releasedDir) // "" is nothing
+		return code
 	}
 	return lanes[w.lane].Main(withEngines{w.m, w.lane + 1})
 }

@@ -56,6 +56,10 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"killed":      killed,
 	"plainengine": plainEngine,
 	"emptydns":    emptyDNS,
+
+	// in sshserver_test.go
+	"sshserver":   sshServer,
+	"knowanother": knowAnother,
 }
 
 // exits CODE COMMAND…: the command ends with that code. Of galley's refusals it

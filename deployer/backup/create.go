@@ -108,6 +108,13 @@ func (c *creation) look(ctx context.Context) error {
 		err := fault.New(fault.Unavailable, "there is no stack %q on server %q to back up", c.App.Stack, c.engine.Server)
 		return fault.Hint(err, "galley app deploy brings it there")
 	}
+	if left, err := c.engine.Restoring(ctx, c.App.Stack); err != nil || left != nil {
+		if err == nil {
+			err = fault.New(fault.Unavailable, "a restore of run %s by %s did not end: what the volumes hold is no backup", left.Run, left.By)
+			err = fault.Hint(err, "galley app restore does it again, galley app restore --undo goes back")
+		}
+		return err
+	}
 	c.scope = NewScope(c.stack)
 	if len(c.scope.Volumes)+len(c.scope.Paths) == 0 && len(c.scope.LeftOut) > 0 {
 		err := fault.New(fault.Unavailable, "the recipe's labels leave nothing to back up: %s", strings.Join(c.scope.LeftOut, "; "))

@@ -104,13 +104,27 @@ func (m *Manifest) encode() ([]byte, error) {
 		whole.Parts[i] = p
 	}
 	data, err := json.MarshalIndent(whole, "", "  ")
+	if err == nil && len(data) > manifestLimit {
+		err = errTooLarge
+	}
+	if err == nil {
+		err = checkManifest(data)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("writing the manifest of run %s: %w", m.Run, err)
 	}
-	if _, err := decodeManifest(data); err != nil {
-		return nil, fmt.Errorf("writing the manifest of run %s: %w", m.Run, err)
-	}
 	return data, nil
+}
+
+var errTooLarge = fmt.Errorf("a manifest has at most %d bytes", manifestLimit)
+
+// checkManifest holds a document against the schema.
+func checkManifest(data []byte) error {
+	violations, err := schemas.Validate(manifestSchema, data)
+	if err == nil && len(violations) > 0 {
+		err = fmt.Errorf("it is no manifest: %s: %s", violations[0].Pointer, violations[0].Message)
+	}
+	return err
 }
 
 func notNil(list []string) []string {
@@ -124,7 +138,7 @@ func notNil(list []string) []string {
 // of a format that a later galley writes.
 func decodeManifest(data []byte) (*Manifest, error) {
 	if len(data) > manifestLimit {
-		return nil, fmt.Errorf("a manifest has at most %d bytes", manifestLimit)
+		return nil, errTooLarge
 	}
 	var format struct {
 		Format int `json:"format"`
@@ -136,16 +150,13 @@ func decodeManifest(data []byte) (*Manifest, error) {
 		err := fault.New(fault.Unavailable, "the manifest has format %d, this galley reads %d", format.Format, ManifestFormat)
 		return nil, fault.Hint(err, "a newer galley wrote it: use that one")
 	}
-	violations, err := schemas.Validate(manifestSchema, data)
-	if err != nil {
+	if err := checkManifest(data); err != nil {
 		return nil, err
-	}
-	if len(violations) > 0 {
-		return nil, fmt.Errorf("it is no manifest: %s: %s", violations[0].Pointer, violations[0].Message)
 	}
 	m := new(Manifest)
 	if err := json.Unmarshal(data, m); err != nil {
 		return nil, fmt.Errorf("it is no manifest: %w", err)
 	}
-	return m, nil
+	_, err := m.encode() // encoding/json takes keys in other letters, too, which the schema has not seen
+	return m, err
 }

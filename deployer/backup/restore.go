@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,9 +142,12 @@ func (r *restoration) look(ctx context.Context) error {
 	if _, err := r.left(ctx); err != nil {
 		return err
 	}
-	current, err := r.engine.Current(ctx, name, nil)
+	current, err := r.engine.Current(ctx, name, r.Desired.Stack)
 	if err != nil {
 		return err
+	}
+	if _, err := deployer.NewPlan(r.Desired, current); err != nil {
+		return err // it could not be deployed afterwards
 	}
 	places, err := r.engine.VolumePlaces(ctx, current)
 	if err != nil {
@@ -243,7 +247,7 @@ func (r *restoration) intoRunning(ctx context.Context) error {
 // stillWell looks once more: a hook may have broken what ran before it.
 func (r *restoration) stillWell(ctx context.Context) error {
 	status, err := r.engine.Status(ctx, r.Desired.Stack.Name)
-	if err == nil && !status.Healthy() {
+	if err == nil && slices.ContainsFunc(status.Services, func(s deployer.ServiceStatus) bool { return s.Running < s.Wanted }) {
 		err = fault.New(fault.PutBack, "after the restore hooks the app does not run as it should")
 	}
 	return err
@@ -285,7 +289,7 @@ func (r *restoration) undo(ctx context.Context, cause error) (*Restored, error) 
 		err = fault.Wrap(fault.Left, fmt.Errorf("%w; bringing back what was before: %w", cause, err))
 		return &r.result, fault.Hint(err, "galley app restore --undo tries it again; galley app volume ls shows the copies that were kept")
 	}
-	if kind := fault.KindOf(cause); kind != fault.PutBack {
+	if kind := fault.KindOf(cause); kind != fault.PutBack && kind != fault.Refused { // a repository that was tampered with is no failure of the app's
 		cause = fault.Wrap(fault.PutBack, cause)
 	}
 	return &r.result, fault.Hint(cause, "the volumes hold what they held before, and what ran runs again")

@@ -3,12 +3,15 @@ package backup
 import (
 	"archive/tar"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -43,10 +46,47 @@ func needRestic(t *testing.T) {
 	}
 }
 
+// prepared is an operator's folder whose repository has two runs of app.example.org: a
+// complete one and, an hour later, one that was interrupted. Making it takes seconds,
+// so tests get copies.
+type prepared struct {
+	dir           string
+	whole, broken *Manifest
+	data          []byte // of the volume
+	opened        Repository
+}
+
+var shared = sync.OnceValues(func() (*prepared, error) {
+	p := &prepared{dir: filepath.Join(os.Getenv("HOME"), "prepared"), data: noise(1, 1<<20)}
+	p.whole, p.broken = newManifest("app.example.org", testTime), newManifest("app.example.org", testTime.Add(time.Hour))
+	r, err := OpenRepository(context.Background(), Options{Dir: p.dir, Create: true})
+	if err != nil {
+		return p, err
+	}
+	p.opened = *r
+	return p, errors.Join(storeRun(r, p.whole, p.data, true), storeRun(r, p.broken, nil, false))
+})
+
+// fresh is a copy of the prepared folder, opened.
+func fresh(t *testing.T) (*Repository, string, *prepared) {
+	t.Helper()
+	needRestic(t)
+	t.Parallel()
+	p, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "ops")
+	if err := os.CopyFS(dir, os.DirFS(p.dir)); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, dir), dir, p
+}
+
 // open is the default repository under dir.
 func open(t *testing.T, dir string) *Repository {
 	t.Helper()
-	r, err := OpenRepository(t.Context(), Options{Dir: dir, Create: true, Notify: func(line string) { t.Log(line) }})
+	r, err := OpenRepository(t.Context(), Options{Dir: dir, Notify: func(line string) { t.Log(line) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,19 +103,12 @@ func noise(seed uint64, n int) []byte {
 }
 
 // tarOf is a tar with one file.
-func tarOf(t *testing.T, data []byte) []byte {
-	t.Helper()
+func tarOf(data []byte) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	if err := w.WriteHeader(&tar.Header{Name: "data.bin", Mode: 0o600, Size: int64(len(data))}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(data); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	_ = w.WriteHeader(&tar.Header{Name: "data.bin", Mode: 0o600, Size: int64(len(data))})
+	_, _ = w.Write(data)
+	_ = w.Close() // a buffer takes all
 	return b.Bytes()
 }
 
@@ -97,26 +130,23 @@ func newManifest(domain string, began time.Time) *Manifest {
 	}
 }
 
-// storeRun makes a run with a volume of data and an env file; it is incomplete
-// without end.
-func storeRun(t *testing.T, r *Repository, m *Manifest, data []byte, end bool) {
-	t.Helper()
-	for _, part := range []struct {
-		Part
-		data []byte
-	}{
-		{Part{Kind: KindVolume, Name: "data", Volume: "app_example_org_data", Node: "n1"}, tarOf(t, data)},
-		{Part{Kind: KindEnv, Name: m.Domain + ".env"}, []byte("TYPE=wiki\n")},
-	} {
-		p := part.Part
-		if err := r.StorePart(t.Context(), m, &p, giving(part.data)); err != nil {
-			t.Fatal(err)
+// storeRun makes a run with an env file and, if there is data, a volume; it is
+// incomplete without end.
+func storeRun(r *Repository, m *Manifest, data []byte, end bool) error {
+	streams := map[Kind][]byte{KindEnv: []byte("TYPE=wiki\n")}
+	parts := []Part{{Kind: KindEnv, Name: m.Domain + ".env"}}
+	if data != nil {
+		streams[KindVolume] = tarOf(data)
+		parts = append([]Part{{Kind: KindVolume, Name: "data", Volume: "app_example_org_data", Node: "n1"}}, parts...)
+	}
+	for _, p := range parts {
+		if err := r.StorePart(context.Background(), m, &p, giving(streams[p.Kind])); err != nil {
+			return err
 		}
 		m.Parts = append(m.Parts, p)
 	}
-	if end {
-		if err := r.StoreManifest(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
+	if !end {
+		return nil
 	}
+	return r.StoreManifest(context.Background(), m)
 }

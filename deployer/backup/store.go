@@ -171,7 +171,7 @@ func (c *creation) storeSecrets(ctx context.Context) error {
 		c.manifest.Secrets = SecretsLeftOut
 		return nil
 	}
-	c.say("read", "", "reading %d secrets in a task of their own", len(c.scope.Secrets))
+	c.say("read", "", "reading secrets in a task of their own: %d", len(c.scope.Secrets))
 	values, err := c.engine.SecretValues(ctx, c.App.Stack, c.scope.Secrets)
 	if err != nil {
 		return fault.Hint(err, "--without-secrets backs up the rest; the app cannot be restored from that once its secrets are lost")

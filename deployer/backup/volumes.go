@@ -151,7 +151,7 @@ func (r *restoration) unpack(ctx context.Context, v *RestoredVolume) error {
 		}
 	}
 	var summary carrier.Summary
-	err = r.readPart(ctx, v.part, func(ctx context.Context, in io.Reader) error {
+	err = r.readPart(ctx, v.part, r.Repository.passPart, func(ctx context.Context, in io.Reader) error {
 		said := &lastOutput{}
 		code, err := helper.Run(ctx, deployer.CarryOptions{
 			Stack: stack, Args: []string{"unpack", inside}, Stdin: in, Log: said, Volumes: []deployer.CarryVolume{{Name: v.Volume, Target: inside}},
@@ -161,6 +161,9 @@ func (r *restoration) unpack(ctx context.Context, v *RestoredVolume) error {
 		}
 		return err
 	})
+	if err == nil { // digested by the helper, once, and at the very end of the way
+		err = v.part.compare(summary.Bytes, summary.SHA256)
+	}
 	if err == nil && summary.Files != v.part.Files {
 		err = fmt.Errorf("%d files came, and the backup has %d", summary.Files, v.part.Files)
 	}
@@ -171,22 +174,25 @@ func (r *restoration) unpack(ctx context.Context, v *RestoredVolume) error {
 	return nil
 }
 
-// readPart streams a part from the repository to take. It is an error when the stream
-// is not what was stored, and when take does not read it to its end.
-func (r *restoration) readPart(ctx context.Context, p *Part, take func(ctx context.Context, in io.Reader) error) error {
+// partReader writes a part's stream: ReadPart or passPart of a Repository.
+type partReader func(ctx context.Context, p *Part, w io.Writer) error
+
+// readPart streams a part from the repository to take. What read says of it, and that
+// take does not read it to its end, are errors.
+func (r *restoration) readPart(ctx context.Context, p *Part, read partReader, take func(ctx context.Context, in io.Reader) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in, out := io.Pipe()
 	passed := newMeter(r.Report, "restore", p).through(out)
-	read := make(chan error, 1)
+	ended := make(chan error, 1)
 	go func() {
-		err := r.Repository.ReadPart(ctx, p, passed)
+		err := read(ctx, p, passed)
 		_ = out.CloseWithError(err) // nil is the end of the stream
-		read <- err
+		ended <- err
 	}()
 	err := take(ctx, in)
 	_ = in.CloseWithError(errTaken)
-	switch fromRepository := <-read; {
+	switch fromRepository := <-ended; {
 	case fromRepository != nil && !errors.Is(fromRepository, errTaken):
 		return fromRepository
 	case err != nil:
@@ -204,7 +210,7 @@ var errTaken = errors.New("nobody reads on")
 func (r *restoration) intoContainer(ctx context.Context, p *Part) error {
 	c, err := r.engine.Inside(ctx, r.Desired.Stack.Name, p.Service, 0)
 	if err == nil {
-		err = r.readPart(ctx, p, func(ctx context.Context, in io.Reader) error { return c.Unarchive(ctx, path.Dir(p.Name), in) })
+		err = r.readPart(ctx, p, r.Repository.ReadPart, func(ctx context.Context, in io.Reader) error { return c.Unarchive(ctx, path.Dir(p.Name), in) })
 	}
 	if err != nil {
 		return fmt.Errorf("restoring %q of service %q: %w", p.Name, p.Service, err)

@@ -115,6 +115,18 @@ func viaProc(dirfd int, name string) string {
 	return "/proc/self/fd/" + strconv.Itoa(dirfd) + "/" + name
 }
 
+// widen gives a pipe room for more, so that its two ends wait for each other less.
+// It is a wish: who may not have it goes on without.
+func widen(stream any) {
+	conn, ok := stream.(syscall.Conn)
+	if !ok {
+		return
+	}
+	if raw, err := conn.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
+	}
+}
+
 // kindText names what an inode is.
 func kindText(mode uint32) string {
 	switch mode & unix.S_IFMT {

@@ -40,6 +40,7 @@ func Pack(ctx context.Context, root string, paths []string, w io.Writer) (Summar
 		return Summary{}, err
 	}
 	defer unix.Close(fd)
+	widen(w)
 	p := newPacker(ctx, w)
 	defer p.out.stop()
 	if err := p.folder(fd, "", want); err != nil {

@@ -117,6 +117,9 @@ func (u *unpacker) leave(keep int) error {
 
 func (u *unpacker) finish(p *place) error {
 	if p.hdr != nil {
+		if !p.fresh {
+			attrs{fd: p.fd}.clear(u.attrs, p.hdr.PAXRecords)
+		}
 		return u.dress(target{p.fd, ".", p.rel}, attrs{fd: p.fd}, p.hdr)
 	}
 	if p.fresh {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package carrier
 
 import (
@@ -10,7 +12,7 @@ import (
 const (
 	// chunk is how much is read or written at once: enough that neither a pipe nor
 	// a disk waits for the next call.
-	chunk = 1 << 20
+	chunk = 1 << 17
 	// chunks are under way between the file system and the stream.
 	chunks = 4
 )

@@ -5,7 +5,6 @@ package carrier
 import (
 	"archive/tar"
 	"context"
-	"errors"
 	"io"
 	"path"
 	"strings"
@@ -28,9 +27,10 @@ func Unpack(ctx context.Context, root string, r io.Reader) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	widen(r)
 	in := newSource(ctx, r)
 	defer in.stop()
-	u := &unpacker{ctx: ctx, in: &headers{r: in}, data: make([]byte, chunk), attrs: make([]byte, 64<<10)}
+	u := &unpacker{ctx: ctx, in: newAhead(in.ctx, in), data: make([]byte, chunk), attrs: make([]byte, 64<<10)}
 	defer u.closeAll()
 	if err := u.enterRoot(fd); err != nil {
 		return Summary{}, err
@@ -49,8 +49,7 @@ func Unpack(ctx context.Context, root string, r io.Reader) (Summary, error) {
 
 type unpacker struct {
 	ctx   context.Context
-	in    *headers
-	tr    *tar.Reader
+	in    *ahead
 	sum   Summary
 	open  []*place // the folders on the way to the last entry, the root first
 	data  []byte
@@ -59,45 +58,21 @@ type unpacker struct {
 
 // all unpacks every entry.
 func (u *unpacker) all() error {
-	u.tr = tar.NewReader(u.in)
 	for {
 		if err := ended(u.ctx); err != nil {
 			return err
 		}
-		u.in.expectHeader()
-		hdr, err := u.tr.Next()
-		if errors.Is(err, io.EOF) && u.in.zeros < 2 {
-			err = io.ErrUnexpectedEOF
-		}
-		switch {
-		case errors.Is(err, io.EOF):
+		hdr, err := u.in.next()
+		if err == io.EOF {
 			return nil
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			return errTruncated
-		case err != nil:
-			return streamError("reading the stream", err)
-		case hdr.Typeflag == tar.TypeXGlobalHeader: // a comment, as of git archive
-			continue
+		}
+		if err != nil {
+			return err
 		}
 		if err := u.entry(hdr); err != nil {
 			return err
 		}
-		// What is left of an entry that has no use for its data. The next header
-		// is looked for behind it.
-		if _, err := io.Copy(io.Discard, u.tr); err != nil {
-			return streamError("reading "+hdr.Name, err)
-		}
 	}
-}
-
-var errTruncated = fault.New(fault.Unavailable, "the stream ends too early: it is not whole")
-
-// streamError tells a stream that is broken from one that could not be read on.
-func streamError(doing string, err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errTruncated
-	}
-	return fault.New(fault.KindOf(err), "%s: %w", doing, err)
 }
 
 // within is an entry's name as a path below the root, "." for the root itself.

@@ -24,7 +24,18 @@ func (u *unpacker) file(t target, hdr *tar.Header, sparse bool) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	if err := u.fillIn(fd, t, hdr, sparse); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	if err := unix.Close(fd); err != nil { // where NFS tells that it is full
+		return pathError("close", t.rel, err)
+	}
+	return nil
+}
+
+// fillIn writes the data and gives the file what else it has.
+func (u *unpacker) fillIn(fd int, t target, hdr *tar.Header, sparse bool) (err error) {
 	switch {
 	case sparse:
 		err = u.pieces(fd, t.rel, hdr)
@@ -52,9 +63,9 @@ func (u *unpacker) copy(fd int, rel string, off, n int64) error {
 		if err := ended(u.ctx); err != nil {
 			return err
 		}
-		buf := u.data[:min(n, chunk)]
-		if _, err := io.ReadFull(u.tr, buf); err != nil {
-			return dataError(rel, err)
+		buf, err := u.in.some(n)
+		if err != nil {
+			return dataError(err)
 		}
 		if err := pwrite(fd, buf, off); err != nil {
 			return pathError("write", rel, err)
@@ -66,11 +77,11 @@ func (u *unpacker) copy(fd int, rel string, off, n int64) error {
 }
 
 // dataError is an error inside of an entry, where no end is expected.
-func dataError(rel string, err error) error {
-	if errors.Is(err, io.EOF) {
+func dataError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTruncated
 	}
-	return streamError("reading "+rel, err)
+	return err
 }
 
 func pwrite(fd int, buf []byte, off int64) error {
@@ -94,9 +105,9 @@ func (u *unpacker) pieces(fd int, rel string, hdr *tar.Header) error {
 	if err != nil || size < 0 {
 		return fault.New(fault.Refused, "entry %q has no size", rel)
 	}
-	list, err := readSparseMap(u.tr, size)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errTruncated
+	list, err := readSparseMap(u.in, size)
+	if err = dataError(err); errors.Is(err, errTruncated) {
+		return err
 	}
 	if err != nil {
 		return fault.New(fault.Refused, "entry %q: %w", rel, err)
@@ -130,8 +141,8 @@ func (u *unpacker) zeros(fd int, rel string, size int64) error {
 			return err
 		}
 		buf := u.data[:min(size-off, chunk)]
-		if _, err := io.ReadFull(u.tr, buf); err != nil {
-			return dataError(rel, err)
+		if _, err := io.ReadFull(u.in, buf); err != nil {
+			return dataError(err)
 		}
 		for len(buf) > 0 {
 			part := buf[:min(len(buf), holeSize)]

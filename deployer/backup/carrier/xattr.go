@@ -73,6 +73,19 @@ func (a attrs) read(buf []byte, told func(name string, err error)) (map[string]s
 	return records, nil
 }
 
+// clear removes the attributes that records does not have, where it may.
+func (a attrs) clear(buf []byte, records map[string]string) {
+	n, err := a.list(buf)
+	if err != nil {
+		return
+	}
+	for name := range strings.SplitSeq(string(buf[:n]), "\x00") {
+		if _, stays := records[attrPrefix+attrEscape.Replace(name)]; name != "" && name != selinuxLabel && !stays {
+			_ = unix.Fremovexattr(a.fd, name)
+		}
+	}
+}
+
 // The name of a PAX record ends at the first equals sign. GNU tar writes those of
 // attributes' names in this way.
 var (

@@ -1,6 +1,7 @@
 package restic
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -15,9 +16,10 @@ import (
 // child is restic at work.
 type child struct {
 	cmd    *exec.Cmd
-	errs   clipping     // its standard error
-	moved  atomic.Int64 // bytes through its pipes
-	read   chan error   // gets one value when its standard output was read to the end
+	errs   clipping      // its standard error
+	moved  atomic.Int64  // bytes through its pipes
+	grace  time.Duration // between SIGINT and SIGKILL
+	read   chan error    // gets one value when its standard output was read to the end
 	exited chan struct{}
 	status error // of its end, once exited is closed
 
@@ -25,13 +27,13 @@ type child struct {
 	cause atomic.Pointer[error] // why it was ended by us
 }
 
-// start starts restic. stdin is nothing where nil; read takes the standard output,
+// start starts restic. in is its input, nothing where nil; read takes the standard output,
 // and its error ends restic. The caller must wait.
 //
 // The kernel sends the death signal when the thread that started the child ends
 // (prctl(2), PR_SET_PDEATHSIG), so one goroutine keeps its thread for as long as
 // the child lives.
-func (r *Repository) start(ctx context.Context, patience time.Duration, stdin *os.File, read func(io.Reader) error, args ...string) (*child, error) {
+func (r *Repository) start(ctx context.Context, patience time.Duration, in *conduit, read func(io.Reader) error, args ...string) (*child, error) {
 	if err := r.ready(ctx); err != nil {
 		return nil, err
 	}
@@ -39,13 +41,15 @@ func (r *Repository) start(ctx context.Context, patience time.Duration, stdin *o
 	if err != nil {
 		return nil, err
 	}
+	widen(out)
 	c := &child{cmd: exec.Command(r.program(), args...), read: make(chan error, 1), exited: make(chan struct{})}
+	c.grace = cmp.Or(r.grace, endGrace)
 	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = r.environ(), end, &c.errs
 	c.cmd.WaitDelay = endGrace // of a program of the backend's that keeps standard error open
-	if stdin != nil {
-		c.cmd.Stdin = stdin
+	if in != nil {
+		c.cmd.Stdin = in.theirs
 	}
-	detach(c.cmd)
+	detach(c.cmd, in)
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -98,7 +102,7 @@ func (c *child) end(cause error) {
 		c.cause.Store(&cause)
 		_ = c.cmd.Process.Signal(os.Interrupt) // it may have ended meanwhile
 		go func() {
-			grace := time.NewTimer(endGrace)
+			grace := time.NewTimer(c.grace)
 			defer grace.Stop()
 			select {
 			case <-c.exited:

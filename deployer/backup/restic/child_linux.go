@@ -8,13 +8,26 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // detach gives restic a session of its own: ctrl-C in the terminal is galley's to
 // handle, and a program of the backend's finds no terminal to ask on. It dies with
-// galley.
-func detach(cmd *exec.Cmd) {
+// galley, and so may hold the end of its input, which galley's death does not close.
+func detach(cmd *exec.Cmd, in *conduit) {
+	if in != nil {
+		cmd.ExtraFiles = []*os.File{in.ours}
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// widen gives a pipe room for what restic writes at a time, a blob, so that the two ends
+// wait for each other less. It is a wish: who may not have it goes on without.
+func widen(pipe *os.File) {
+	if raw, err := pipe.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, conduitBytes) })
+	}
 }
 
 // killAll ends restic and what it started.
@@ -36,17 +49,3 @@ func transferred(pid int) (bytes int64) {
 	}
 	return bytes
 }
-
-// widen makes a pipe hold more, so that its ends take turns less often. It is best
-// effort: a user has a limit for all his pipes (pipe(7)).
-func widen(pipe *os.File) {
-	raw, err := pipe.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = raw.Control(func(fd uintptr) {
-		_, _, _ = syscall.Syscall(syscall.SYS_FCNTL, fd, setPipeSize, pipeBytes)
-	})
-}
-
-const setPipeSize = 1031 // F_SETPIPE_SZ, fcntl(2)

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 )
 
 const (
-	// pipeBytes is what the pipe into restic holds.
-	pipeBytes = 1 << 20
+	// conduitBytes bounds what is on its way into restic.
+	conduitBytes = 1 << 20
 	// sliceBytes is how much is written into it at a time.
 	sliceBytes = 128 << 10
 )
@@ -31,7 +30,11 @@ type feed struct {
 	given int64  // bytes given in all
 }
 
-var errGone = errors.New("restic has ended")
+var (
+	errGone = errors.New("restic has ended")
+	// errIdle is errGone while nothing came from the source.
+	errIdle = fmt.Errorf("%w", errGone)
+)
 
 // newFeed starts the source.
 func newFeed(source func(io.Writer) error) *feed {
@@ -81,13 +84,13 @@ func (f *feed) remember(part []byte) {
 }
 
 // repeatable tells that all that was given is still here.
-func (f *feed) repeatable() bool { return f.given <= pipeBytes+sliceBytes }
+func (f *feed) repeatable() bool { return f.given <= conduitBytes+sliceBytes }
 
 // pour gives restic what the source writes, until the source is done, which is nil,
 // or restic is.
-func (f *feed) pour(c *child, pipe *os.File) error {
+func (f *feed) pour(c *child, w io.Writer) error {
 	if len(f.early) > 0 {
-		if _, err := pipe.Write(f.early); err != nil {
+		if _, err := w.Write(f.early); err != nil {
 			return errGone
 		}
 	}
@@ -95,7 +98,7 @@ func (f *feed) pour(c *child, pipe *os.File) error {
 		select {
 		case part := <-f.chunks:
 			f.remember(part)
-			n, err := pipe.Write(part)
+			n, err := w.Write(part)
 			c.moved.Add(int64(n))
 			f.taken <- struct{}{}
 			if err != nil {
@@ -104,7 +107,7 @@ func (f *feed) pour(c *child, pipe *os.File) error {
 		case <-f.ended:
 			return f.err
 		case <-c.exited:
-			return errGone
+			return errIdle
 		}
 	}
 }

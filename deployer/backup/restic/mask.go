@@ -52,9 +52,8 @@ func (m *mask) add(secret string) {
 
 // text is s without credentials, and not longer than an error should be.
 func (m mask) text(s string) string {
-	s = userinfo.ReplaceAllString(s, "$1$2***@")
 	for _, secret := range m.secrets {
 		s = strings.ReplaceAll(s, secret, "***")
 	}
-	return clip(s)
+	return clip(userinfo.ReplaceAllString(s, "$1$2***@"))
 }

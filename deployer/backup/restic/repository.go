@@ -56,6 +56,8 @@ type Repository struct {
 	LockWait time.Duration
 	// Notify, if set, is told in a line that something takes longer, and why.
 	Notify func(line string)
+
+	grace time.Duration // between SIGINT and SIGKILL, endGrace when zero
 }
 
 func (r *Repository) program() string { return cmp.Or(r.Program, "restic") }

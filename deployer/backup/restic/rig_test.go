@@ -80,6 +80,7 @@ var preparedTime = time.Date(2026, 3, 29, 1, 59, 59, 0, time.UTC)
 func fresh(t *testing.T) (*Repository, prepared) {
 	t.Helper()
 	needRestic(t)
+	t.Parallel()
 	p, err := shared()
 	if err != nil {
 		t.Fatal(err)

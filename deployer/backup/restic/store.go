@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 )
@@ -100,28 +99,35 @@ func (o StoreOptions) args() ([]string, error) {
 
 // storeOnce is one try with one restic.
 func (r *Repository) storeOnce(ctx context.Context, o StoreOptions, f *feed, args []string) (stored Stored, err error) {
-	in, pipe, err := os.Pipe()
+	in, err := newConduit()
 	if err != nil {
 		return stored, err
 	}
-	widen(pipe)
+	defer in.ours.Close() // after restic's end
 	var told summary
 	c, err := r.start(ctx, r.patience(), in, told.read, args...)
-	_ = in.Close() // ours: restic has its own
+	_ = in.theirs.Close() // restic has its own
 	if err != nil {
-		return stored, errors.Join(err, pipe.Close())
+		return stored, err
 	}
-	defer pipe.Close() // after restic's end, unless the stream is whole
 	doing := fmt.Sprintf("storing %q", o.File)
-	switch err = cmp.Or(f.pour(c, pipe), ctx.Err(), f.something()); {
-	case err == errGone: // it ends by itself, or was ended
+	switch err = cmp.Or(f.pour(c, in.ours), ctx.Err(), f.something()); {
+	case err == errGone, err == errIdle: // it ends by itself, or was ended
+		idle := err == errIdle
 		err = cmp.Or(c.wait(), err)
+		if idle && errors.Is(err, errStalled) {
+			return stored, &Error{Stalled, fmt.Sprintf("%s: nothing came to be stored for %v", doing, r.patience()), err}
+		}
 	case err != nil:
 		c.end(err)
 		_ = c.wait()
 		return stored, fmt.Errorf("%s: %w", doing, err)
 	default:
-		err = cmp.Or(pipe.Close(), c.wait())
+		err = in.finish()
+		if err != nil {
+			c.end(err)
+		}
+		err = cmp.Or(c.wait(), err)
 	}
 	if err != nil {
 		return stored, r.failed(doing, c, r.patience(), err)

@@ -1,0 +1,1 @@
+export LEDGER_SH_VERSION=v1

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/galley-coop/galley/deployer/backup"
+)
+
+const (
+	// backupBytes is how much the volume holds; GALLEY_BENCH_VOLUME says another number.
+	backupBytes = 1_000_000_000
+	// backupRounds is how often each side does each thing in one run of the benchmark.
+	backupRounds = 3
+	benchApp     = "box.example.org"
+	benchVolume  = "box_example_org_data"
+	handVolume   = "by_hand" // what tar unpacks into
+)
+
+// BenchmarkBackup backs a volume of a gigabyte up and restores it, with galley and by
+// hand: docker run with GNU tar, piped into and out of the same restic. The repository
+// is a new copy of the same empty one each time, and who comes first alternates.
+//
+// data is the volume's way alone: galley's, as its own events have it, from the start
+// of restic and of the helper to the end of both, to the whole pipe. whole is the
+// command as operators run it to the same pipe: a restore also stops the app, copies
+// what the volume held, deploys, watches and verifies, for which there is no pipe.
+func BenchmarkBackup(b *testing.B) {
+	x := newBackupBench(b)
+	ratios := map[string][]float64{}
+	for b.Loop() {
+		for round := range backupRounds {
+			x.round(round, ratios)
+		}
+	}
+	for _, unit := range slices.Sorted(maps.Keys(ratios)) {
+		values := slices.Sorted(slices.Values(ratios[unit]))
+		b.Logf("%s: %.2f", unit, values)
+		b.ReportMetric(values[len(values)/2], unit)
+	}
+}
+
+// fresh makes the repository a new copy of the empty one, and lets the disk come to
+// rest, which the one before has kept busy.
+func (x *backupBench) fresh() {
+	x.b.Helper()
+	x.discard()
+	x.repositories++
+	x.repository = filepath.Join(x.dir, fmt.Sprintf("repository%d", x.repositories))
+	if err := os.CopyFS(x.repository, os.DirFS(x.empty)); err != nil {
+		x.b.Fatal(err)
+	}
+	syscall.Sync()
+}
+
+func (x *backupBench) discard() {
+	for _, path := range []string{x.repository, x.repository + ".cache"} {
+		if x.repository != "" {
+			_ = os.RemoveAll(path)
+		}
+	}
+	x.repository = ""
+}
+
+// round has each side make a backup and restore it.
+func (x *backupBench) round(round int, ratios map[string][]float64) {
+	x.b.Helper()
+	var backup, restore, handBackup, handRestore timed
+	sides := []func(){
+		func() {
+			x.fresh()
+			backup = x.run("store", "app", "backup", "create", benchApp)
+			syscall.Sync()
+			restore = x.run("restore", "app", "restore", benchApp, "--yes")
+			x.shell(nil, `"$GALLEY" app volume drop-kept `+benchApp+` --yes`)
+		},
+		func() {
+			x.fresh()
+			handBackup.whole = x.shell(nil, `"$DOCKER" run --rm -v `+benchVolume+`:/v:ro tar tar -C /v -c . | restic backup --stdin --stdin-filename /data.tar`)
+			x.shell(nil, `"$DOCKER" volume rm -f `+handVolume+`; "$DOCKER" volume create `+handVolume+`; sync`)
+			handRestore.whole = x.shell(nil, `restic dump latest /data.tar | "$DOCKER" run --rm -i -v `+handVolume+`:/v tar tar -C /v -x`)
+			x.shell(nil, `"$DOCKER" volume rm -f `+handVolume)
+		},
+	}
+	if round%2 == 1 {
+		slices.Reverse(sides)
+	}
+	for _, side := range sides {
+		side()
+	}
+	x.discard()
+	for name, pair := range map[string][2]time.Duration{
+		"backup-data-ratio": {backup.data, handBackup.whole}, "backup-whole-ratio": {backup.whole, handBackup.whole},
+		"restore-data-ratio": {restore.data, handRestore.whole}, "restore-whole-ratio": {restore.whole, handRestore.whole},
+	} {
+		ratios[name] = append(ratios[name], pair[0].Seconds()/pair[1].Seconds())
+	}
+	x.b.Logf("round %d, by hand: backup %s, restore %s", round+1, second(handBackup.whole), second(handRestore.whole))
+	x.b.Logf("round %d, backup:  %s", round+1, backup)
+	x.b.Logf("round %d, restore: %s", round+1, restore)
+}
+
+// timed is how long a command took, and its volume's data in it.
+type timed struct {
+	whole, data time.Duration
+	stages      []stageTime
+	peak        string // of its memory
+}
+
+// stageTime is what lay between an event and the one before.
+type stageTime struct {
+	name string
+	took time.Duration
+}
+
+func (t timed) String() string {
+	text := fmt.Sprintf("%s, data %s, peak %s:", second(t.whole), second(t.data), cmp.Or(t.peak, "unknown"))
+	for _, s := range t.stages {
+		text += fmt.Sprintf(" %s %s,", s.name, second(s.took))
+	}
+	return strings.TrimSuffix(text, ",")
+}
+
+func second(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+
+// run runs galley and reads from its events what took how long. Time belongs to the stage
+// of the event that ends it.
+func (x *backupBench) run(stage string, args ...string) (t timed) {
+	x.b.Helper()
+	cmd := x.command(x.galley, append(args, "--output", "json")...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		x.b.Fatal(err)
+	}
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		x.b.Fatal(err)
+	}
+	last, lines := start, bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var event struct{ backup.Progress }
+		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
+			x.b.Fatalf("%v: %s", err, lines.Text())
+		}
+		now := time.Now()
+		t.spend(cmp.Or(strings.TrimSpace(event.Stage+" "+event.Part), "end"), now.Sub(last))
+		last = now
+		if event.Done && event.Stage == stage && event.Part == "volume data" {
+			t.data = event.Elapsed
+		}
+		t.peak = cmp.Or(peakOf(cmd.Process.Pid), t.peak)
+	}
+	if err := cmd.Wait(); err != nil || t.data == 0 {
+		x.b.Fatalf("galley %q: %v: %s", args, err, said.String())
+	}
+	t.whole = time.Since(start)
+	t.spend("exit", time.Since(last))
+	return t
+}
+
+func (t *timed) spend(stage string, took time.Duration) {
+	if n := len(t.stages); n > 0 && t.stages[n-1].name == stage {
+		t.stages[n-1].took += took
+		return
+	}
+	t.stages = append(t.stages, stageTime{stage, took})
+}
+
+// peakOf is the most memory that a process has had, in the kernel's words, "" where it
+// cannot be told.
+func peakOf(pid int) string {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(status)) {
+		if text, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			return strings.TrimSpace(text)
+		}
+	}
+	return ""
+}
