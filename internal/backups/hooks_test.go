@@ -123,7 +123,7 @@ func TestContainerReplaced(t *testing.T) {
 		helper := a.pauseHelper("carry pack")
 		a.kill(was)
 		a.runs()
-		if err := a.api.ContainerUnpause(context.Background(), helper); err != nil {
+		if err := a.local.ContainerUnpause(context.Background(), helper); err != nil {
 			t.Fatal(err)
 		}
 		a.ended(p.wait(), 3, `the container of service "app" was replaced during the backup`)
@@ -137,7 +137,7 @@ func TestContainerReplaced(t *testing.T) {
 // kill kills a container; swarm starts another.
 func (a *app) kill(id string) {
 	a.t.Helper()
-	if err := a.api.ContainerKill(context.Background(), id, "KILL"); err != nil {
+	if err := a.local.ContainerKill(context.Background(), id, "KILL"); err != nil {
 		a.t.Fatal(err)
 	}
 	eventually(a.t, "the container's end", func() bool { return a.container() != id })
@@ -151,7 +151,7 @@ func (a *app) runs() {
 		if id == "" {
 			return false
 		}
-		c, err := a.api.ContainerInspect(context.Background(), id)
+		c, err := a.local.ContainerInspect(context.Background(), id)
 		return err == nil && c.State != nil && c.State.Health != nil && c.State.Health.Status == container.Healthy
 	})
 }
@@ -160,12 +160,12 @@ func (a *app) runs() {
 func (a *app) pauseHelper(what string) (id string) {
 	a.t.Helper()
 	eventually(a.t, "the helper that does "+what, func() bool {
-		all, err := a.api.ContainerList(context.Background(), container.ListOptions{Filters: label("galley.carrier=" + a.stack)})
+		all, err := a.local.ContainerList(context.Background(), container.ListOptions{Filters: label("galley.carrier=" + a.stack)})
 		if err != nil {
 			a.t.Fatal(err)
 		}
 		for _, c := range all {
-			if strings.Contains(c.Command, what) && a.api.ContainerPause(context.Background(), c.ID) == nil {
+			if strings.Contains(c.Command, what) && a.local.ContainerPause(context.Background(), c.ID) == nil {
 				id = c.ID
 				return true
 			}

@@ -136,7 +136,7 @@ func peak(pid int) int64 {
 // helperPID is the process of the helper that does what, 0 for none.
 func (a *app) helperPID(what string) int {
 	a.t.Helper()
-	all, err := a.api.ContainerList(context.Background(), container.ListOptions{Filters: label("galley.carrier=" + a.stack)})
+	all, err := a.local.ContainerList(context.Background(), container.ListOptions{Filters: label("galley.carrier=" + a.stack)})
 	if err != nil {
 		a.t.Fatal(err)
 	}

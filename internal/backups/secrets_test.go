@@ -111,7 +111,7 @@ func (a *app) inTheOpen() map[string][]byte {
 		if !slices.ContainsFunc(services, func(s swarm.Service) bool { return s.ID == task.ServiceID }) || status == nil {
 			continue
 		}
-		if _, raw, err := a.api.ContainerInspectWithRaw(ctx, status.ContainerID, false); err == nil {
+		if _, raw, err := a.local.ContainerInspectWithRaw(ctx, status.ContainerID, false); err == nil {
 			open["container "+status.ContainerID] = raw
 		}
 	}

@@ -58,11 +58,13 @@ func TestMain(m *testing.M) {
 // stage is what tests share: an engine, a registry on its link, and a signed catalogue
 // that galley made.
 type stage struct {
-	host, data, arch string // the engine's address, its data root and its architecture
-	api              *client.Client
-	dir              string
-	galley           string // the program
-	registry         *localregistry.Registry
+	host     string         // the manager's address
+	api      *client.Client // of the manager
+	local    *client.Client // of the node that has the volumes, and data is its data root
+	data     string
+	dir      string
+	galley   string // the program
+	registry *localregistry.Registry
 }
 
 var (
@@ -76,7 +78,7 @@ func useStage(t *testing.T) *stage {
 	t.Helper()
 	e := shared.Get(t)
 	need(t)
-	stageOnce.Do(func() { stageErr = theStage.start(e.Host(), e.Dir(), e.Arch(), e.BridgeAddr(), e.Client) })
+	stageOnce.Do(func() { stageErr = theStage.start(e, e, e.BridgeAddr()) })
 	if stageErr != nil {
 		t.Fatal(stageErr)
 	}
@@ -99,9 +101,14 @@ func need(t *testing.T) {
 	}
 }
 
-func (s *stage) start(host, root, arch, bridge string, connect func() (*client.Client, error)) (err error) {
-	s.host, s.data, s.arch = host, filepath.Join(root, "data"), arch
-	if s.api, err = connect(); err != nil {
+// start makes a stage of a manager, of the node that apps run on, and of the address that
+// both reach the registry at.
+func (s *stage) start(manager, node *engine.Engine, bridge string) (err error) {
+	s.host, s.data = manager.Host(), filepath.Join(node.Dir(), "data")
+	if s.api, err = manager.Client(); err != nil {
+		return err
+	}
+	if s.local, err = node.Client(); err != nil {
 		return err
 	}
 	if s.dir, err = os.MkdirTemp("", "galley-backups-"); err != nil {
@@ -115,7 +122,7 @@ func (s *stage) start(host, root, arch, bridge string, connect func() (*client.C
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	image, err := localregistry.ShellImage("linux/"+arch, nil)
+	image, err := localregistry.ShellImage("linux/"+manager.Arch(), nil)
 	if err != nil {
 		return err
 	}
@@ -130,8 +137,10 @@ func (s *stage) close() error {
 	if s.registry != nil {
 		err = s.registry.Close()
 	}
-	if s.api != nil {
-		err = errors.Join(err, s.api.Close())
+	for _, c := range []*client.Client{s.api, s.local} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
 	}
 	if s.dir != "" {
 		err = errors.Join(err, os.RemoveAll(s.dir))

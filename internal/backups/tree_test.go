@@ -61,10 +61,10 @@ func (a *app) loseVolume(key string) {
 	a.must("undeploy", a.domain, "--yes")
 	ctx := context.Background()
 	eventually(a.t, "the containers' end", func() bool {
-		left, err := a.api.ContainerList(ctx, container.ListOptions{All: true, Filters: label("com.docker.stack.namespace=" + a.stack)})
+		left, err := a.local.ContainerList(ctx, container.ListOptions{All: true, Filters: label("com.docker.stack.namespace=" + a.stack)})
 		return err == nil && len(left) == 0
 	})
-	if err := a.api.VolumeRemove(ctx, a.stack+"_"+key, false); err != nil {
+	if err := a.local.VolumeRemove(ctx, a.stack+"_"+key, false); err != nil {
 		a.t.Fatal(err)
 	}
 }
