@@ -1,9 +1,11 @@
 package backups
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +95,51 @@ func TestHookSurvivesItsGalley(t *testing.T) {
 	if left := a.processes(); strings.Contains(left, "sleep 1003") {
 		t.Errorf("left in the container:\n%s", left)
 	}
+	a.leavesNothing()
+}
+
+// TestHelperSurvivesItsGalley kills galley while a helper works: it goes on, and the next
+// galley ends it, be it one that reads, one that writes, or the service that has the
+// secrets.
+func TestHelperSurvivesItsGalley(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, useStage(t), "helper")
+	a.put("file", "precious")
+	if err := os.WriteFile(filepath.Join(a.volume("data"), "noise"), bytes.Repeat(noise(16<<20), 10), 0o600); err != nil { // it takes a moment
+		t.Fatal(err)
+	}
+	run := a.backUp()
+	a.put("file", "before")
+	killed := func(what string, args ...string) {
+		p := a.start(args...)
+		a.pauseHelper(what)
+		p.signal(os.Kill)
+		p.wait()
+		if left := a.helpers(); len(left) != 1 || !strings.Contains(left[0], what) {
+			t.Errorf("the helpers are %q, want the one that does %q", left, what)
+		}
+	}
+	killed("carry pack", "backup", "create", a.domain, "--without-secrets")
+	a.backUp("--without-secrets")
+	a.leavesNothing()
+
+	p := a.start("backup", "create", a.domain)
+	eventually(t, "the service with the secrets", func() bool {
+		return slices.ContainsFunc(a.helpers(), func(h string) bool { return strings.HasPrefix(h, "service galley_secrets_") })
+	})
+	p.signal(os.Kill)
+	p.wait()
+	a.backUp("--without-secrets")
+	a.leavesNothing()
+
+	killed("carry copy", "restore", a.domain, run, "--yes")
+	a.must("restore", a.domain, "--undo", "--yes")
+	a.holds("file", "before")
+	a.leavesNothing()
+
+	killed("carry unpack", "restore", a.domain, run, "--yes")
+	a.restore(run)
+	a.holds("file", "precious")
 	a.leavesNothing()
 }
 
