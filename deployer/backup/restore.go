@@ -233,6 +233,14 @@ func (r *restoration) place(ctx context.Context, v *RestoredVolume, places []dep
 		err := fault.New(fault.Unavailable, "volume %q is on several nodes, and none of them is %q", v.Volume, cmp.Or(r.Node, v.part.Node))
 		return fault.Hint(err, "say which one with --node")
 	}
+	out, err := r.engine.OutOfReach(ctx)
+	if err != nil {
+		return err
+	}
+	if why, down := out[v.part.Node]; down && r.Node == "" {
+		err := fault.New(fault.Unavailable, "volume %q was backed up on node %q, which cannot be reached: %s", v.Volume, v.part.Node, why)
+		return fault.Hint(err, "wait until it is up, or say with --node where the volume is to be made")
+	}
 	nodes, err := r.engine.Reached(ctx)
 	if err != nil {
 		return err
