@@ -146,6 +146,9 @@ func (r *restoration) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, secret := range r.Beside.Secrets { // Make brings them
+		current.Secrets[secret] = deployer.Secret{Name: secret}
+	}
 	if _, err := deployer.NewPlan(r.Desired, current); err != nil {
 		return err // it could not be deployed afterwards
 	}
