@@ -77,7 +77,7 @@ func TestPublishesAtOnce(t *testing.T) {
 	must(t, err)
 	atOnce(t, func() *exec.Cmd {
 		child := exec.Command(os.Args[0], "-test.run=^TestPublishChild$")
-		child.Env = append(os.Environ(), childEnv+"="+string(options))
+		child.Env = append(os.Environ(), exitsAtOnce, childEnv+"="+string(options))
 		return child
 	})
 	if seen := c.whole(t, target); seen != signed {

@@ -278,7 +278,7 @@ func TestBuildKilledGoesOn(t *testing.T) {
 	w.registry = localregistry.StartT(t, count.option())
 	many := w.manyRepo(16)
 	child := exec.Command(os.Args[0], "-test.run=^TestBuildChild$")
-	child.Env = append(os.Environ(), buildChildEnv+"="+w.dir+"\n"+w.registry.Addr+"\n"+many.dir)
+	child.Env = append(os.Environ(), exitsAtOnce, buildChildEnv+"="+w.dir+"\n"+w.registry.Addr+"\n"+many.dir)
 	must(t, child.Start())
 	<-stuck
 	must(t, child.Process.Kill())

@@ -19,6 +19,10 @@ import (
 // runEnv holds the childRun of a child that builds or signs, and is killed.
 const runEnv = "GALLEY_TEST_RUN"
 
+// exitsAtOnce is a child's: the race detector would sleep a second at its end, and
+// most kills would meet a child that has nothing more to do.
+const exitsAtOnce = "GORACE=atexit_sleep_ms=0"
+
 // childRun is what a child does: a build when it has sources, or else a sign.
 type childRun struct {
 	Sources                []Source
@@ -65,7 +69,7 @@ func (r childRun) child(t testing.TB) *exec.Cmd {
 	data, err := json.Marshal(r)
 	must(t, err)
 	child := exec.Command(os.Args[0], "-test.run=^TestRunChild$")
-	child.Env = append(os.Environ(), runEnv+"="+string(data))
+	child.Env = append(os.Environ(), exitsAtOnce, runEnv+"="+string(data))
 	return child
 }
 

@@ -53,7 +53,7 @@ func (c *changing) killed(target string, at moment) (done bool, steps int) {
 	}{c.path("public"), target, c.now})
 	must(c.t, err)
 	child := exec.Command(os.Args[0], "-test.run=^TestPublishChild$")
-	child.Env = append(os.Environ(), childEnv+"="+string(options))
+	child.Env = append(os.Environ(), exitsAtOnce, childEnv+"="+string(options))
 	out, err := child.StdoutPipe()
 	must(c.t, err)
 	must(c.t, child.Start())

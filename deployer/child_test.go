@@ -55,6 +55,10 @@ func TestChildDeploys(t *testing.T) {
 	}
 	domain := os.Getenv(childDomain)
 	r := &rig{Engine: e, t: t, lab: l, domain: domain, stack: StackName(domain), images: l.images}
+	if os.Getenv(childTask) == heldChild {
+		r.childHolds()
+		return
+	}
 	if os.Getenv(childTask) == childPutsBack {
 		sick := withNetwork(twoServices(compose("2", "MODE: serve", "MODE: exit1"), "serve"))
 		o := r.deploy(r.desired("2.0.0+2", sick, "CONF_VERSION", "v2"), r.once(childPutsBack, func() {

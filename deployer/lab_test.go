@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 			_ = l.registry.Close()
 		}
 	}
+	if carrierDir != "" {
+		_ = os.RemoveAll(carrierDir)
+	}
 	os.Exit(code)
 }
 
@@ -141,7 +144,7 @@ func (l *lab) hold(t *testing.T, path string) (release func()) {
 
 func buildApp(dir string) ([]byte, error) {
 	path := filepath.Join(dir, "app")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./testdata/app")
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", path, "./testdata/app")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the test app: %w: %s", err, out)

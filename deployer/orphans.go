@@ -100,11 +100,13 @@ func writes(c container.Summary) bool {
 
 // sweepCarriers removes helpers' services whose galley is gone.
 func (e *Engine) sweepCarriers(ctx context.Context) {
-	services, err := e.api.ServiceList(ctx, swarm.ServiceListOptions{Filters: filters.NewArgs(filters.Arg("label", labelCarrier))})
-	if err != nil {
-		return // it is tidying up: what follows will tell
+	if now, err := e.swarmTime(ctx); err == nil { // it is tidying up: what follows will tell
+		e.sweepCarriersAt(ctx, now)
 	}
-	now, err := e.swarmTime(ctx)
+}
+
+func (e *Engine) sweepCarriersAt(ctx context.Context, now time.Time) {
+	services, err := e.api.ServiceList(ctx, swarm.ServiceListOptions{Filters: filters.NewArgs(filters.Arg("label", labelCarrier))})
 	if err != nil {
 		return
 	}

@@ -72,7 +72,7 @@ func (c *backupDrillCmd) Run(ctx context.Context, s *streams, signals *signals, 
 	if err := back.prepare(ctx, to); err != nil {
 		return err
 	}
-	back.wanted.desired.Isolate()
+	back.apart = back.wanted.desired.Isolate()
 	answer := drillDocument{Domain: c.Domain, Run: manifest.Run, Server: to.Server, Bytes: manifest.Bytes()}
 	_, failed := back.carryOut(ctx, false)
 	kind := fault.KindOf(failed)

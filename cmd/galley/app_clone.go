@@ -94,7 +94,7 @@ func (a *appCmd) free(domain, server string) error {
 		return nil
 	}
 	err = fault.New(fault.Usage, "app %q exists already: %s", domain, app.Path)
-	return fault.Hint(err, "take another domain, or galley app restore --to for one that stands")
+	return fault.Hint(err, "take another domain, or undeploy it and remove its env file first")
 }
 
 // standsNot refuses a server that has a stack of that name: its volumes would be written.

@@ -26,6 +26,8 @@ type comeback struct {
 	chaos folder
 	// trial says that it is none of the operator's apps: hooks are not told of it.
 	trial bool
+	// apart are other names for volumes of a trial.
+	apart map[string]string
 
 	engine   *deployer.Engine
 	prepared *backup.Prepared
@@ -185,7 +187,7 @@ func (c *comeback) restore(ctx context.Context, beside deployer.RestoredBeside, 
 	options.Report = deployLines(report)
 	restored, err := backup.Restore(ctx, c.engine, backup.RestoreOptions{
 		Repository: c.repository, Manifest: c.manifest, Desired: c.wanted.desired, Deploy: options, App: c.prepared.App, Beside: beside, Make: write,
-		Node: c.flags.Node, HookTimeout: c.hookTimeout, Report: report,
+		Apart: c.apart, Node: c.flags.Node, HookTimeout: c.hookTimeout, Report: report,
 	})
 	if restored != nil && restored.Outcome.Verdict != "" && !c.trial {
 		c.streams.tell(ctx, c.engine, c.prepared.App, &restored.Outcome)

@@ -136,7 +136,7 @@ var appBinary = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	name := filepath.Join(dir, "app")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", name, "./testdata/app")
+	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", name, "./testdata/app")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building testdata/app: %w: %s", err, out)

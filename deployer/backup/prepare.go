@@ -138,7 +138,7 @@ func (p *Prepared) PlanSecrets(ctx context.Context, e *deployer.Engine, desired 
 	plan := &SecretPlan{values: map[string][]byte{}}
 	var compare []string
 	for _, s := range states {
-		value, known := p.valueOf(s.Name)
+		value, known := p.valueOf(s.SecretSpec)
 		switch {
 		case known && s.Exists:
 			compare = append(compare, s.Name)
@@ -168,21 +168,24 @@ func (p *Prepared) PlanSecrets(ctx context.Context, e *deployer.Engine, desired 
 	return plan, nil
 }
 
-// valueOf finds the run's value for a secret's name: under the same one, or under the
-// name that it had in the stack that was backed up. A version that was raised since,
-// because the name was taken, counts as the one that the run has.
-func (p *Prepared) valueOf(name string) ([]byte, bool) {
-	if value, ok := p.values[name]; ok {
+// valueOf finds the run's value for a secret: under its name, or under the one that it had
+// in the stack that was backed up. A version that was raised since, because the name was
+// taken, counts as the one that the run has.
+func (p *Prepared) valueOf(secret deployer.SecretSpec) ([]byte, bool) {
+	if value, ok := p.values[secret.Name]; ok {
 		return value, true
 	}
-	was := Renamed(name, p.App.Stack, p.manifest.Stack)
+	was := Renamed(secret.Name, p.App.Stack, p.manifest.Stack)
 	if value, ok := p.values[was]; ok {
 		return value, true
 	}
-	stem := was[:max(strings.LastIndex(was, "_"), 0)]
+	stem, versioned := strings.CutSuffix(was, "_"+secret.Version)
+	if !versioned || secret.Version == "" {
+		return nil, false
+	}
 	var found []string
 	for known := range p.values {
-		if stem != "" && known[:max(strings.LastIndex(known, "_"), 0)] == stem {
+		if version, ok := strings.CutPrefix(known, stem+"_"); ok && uncounted(version) == uncounted(secret.Version) {
 			found = append(found, known)
 		}
 	}
@@ -191,6 +194,9 @@ func (p *Prepared) valueOf(name string) ([]byte, bool) {
 	}
 	return p.values[found[0]], true
 }
+
+// uncounted is a version without the number that a rotation raises.
+func uncounted(version string) string { return strings.TrimRight(version, "0123456789") }
 
 // Make writes the planned secrets.
 func (plan *SecretPlan) Make(ctx context.Context, e *deployer.Engine, stack string) error {

@@ -105,8 +105,11 @@ type want struct {
 
 func (s *Scope) readService(stack, key string, spec swarm.ServiceSpec, wanted map[string]*want) {
 	labels := spec.Labels
-	s.readHooks(key, labels)
-	s.Before = cmp.Or(labels[labelBefore], s.Before)
+	off := strings.EqualFold(strings.TrimSpace(labels[labelBackup]), "false")
+	s.readHooks(key, labels, off)
+	if !off {
+		s.Before = cmp.Or(strings.TrimSpace(labels[labelBefore]), s.Before)
+	}
 	container := spec.TaskTemplate.ContainerSpec
 	if container == nil {
 		return
@@ -114,7 +117,6 @@ func (s *Scope) readService(stack, key string, spec swarm.ServiceSpec, wanted ma
 	for _, secret := range container.Secrets {
 		s.Secrets = append(s.Secrets, secret.SecretName)
 	}
-	off := strings.EqualFold(strings.TrimSpace(labels[labelBackup]), "false")
 	paths := splitPaths(labels[labelPath])
 	if off {
 		paths = nil
@@ -165,11 +167,13 @@ func (w *want) add(service, key string, labels map[string]string, off, byPath bo
 	}
 }
 
-func (s *Scope) readHooks(service string, labels map[string]string) {
+// readHooks takes a service's hooks. Those around a backup have nothing to do where none of
+// the service is made. Those of a restore do: the run may be from before.
+func (s *Scope) readHooks(service string, labels map[string]string, off bool) {
 	for label, list := range map[string]*[]Hook{
 		labelPreHook: &s.Pre, labelPostHook: &s.Post, labelRestorePre: &s.RestorePre, labelRestorePost: &s.RestorePost, labelProbe: &s.Probes,
 	} {
-		if command := strings.TrimSpace(labels[label]); command != "" {
+		if command := strings.TrimSpace(labels[label]); command != "" && !(off && (label == labelPreHook || label == labelPostHook)) {
 			*list = append(*list, Hook{Service: service, Command: command})
 		}
 	}

@@ -21,6 +21,8 @@ type Machine struct {
 	Name string
 	// Addr is its address on the site's network.
 	Addr netip.Addr
+	// Plain machines have no systemd that runs: services are started by their scripts.
+	Plain bool
 	// HostKey is the fingerprint of its ssh host key: "SHA256:…".
 	HostKey string
 
@@ -30,34 +32,63 @@ type Machine struct {
 }
 
 // bootScript is the first process of a machine. Arguments: root, directory of the
-// machine, files to lay over the root. Once the owner has plugged the link in, it reads
-// the machine's address and prefix length, the gateway and the host name. An owner that
-// dies ends it.
+// machine, files to lay over the root, cgroup, "systemd" or "sshd", and the script that
+// comes next. Once the owner has plugged the link in, that reads the machine's address
+// and prefix length, the gateway and the host name. An owner that dies ends it.
 //
 //   - What the machine writes is in a tmpfs. The engine's data are not on the overlay: an
 //     overlay in an overlay is refused by the kernel.
-//   - /dev has the devices that every machine has, and no others.
-//   - The cgroups are the host's; the machine's engine is told to stay below one of them.
-//   - The kernel's limits of keys are the whole host's: dockerd must not raise them.
-//   - sshd is not the first process, as an init has to reap what others leave behind.
+//   - systemd has a cgroup of its own for the root of all cgroups, and sees no other.
+//     Without it the cgroups are the host's; the engine is told to stay below one of them.
 const bootScript = `set -eu
 mount -n --make-rprivate /
 mount -n -t tmpfs -o mode=755 galley-bare "$2"
 mkdir "$2/changes" "$2/work" "$2/root" "$2/docker"
 mount -n -t overlay -o "lowerdir=$1,upperdir=$2/changes,workdir=$2/work" galley-bare "$2/root"
 cp -a "$3/." "$2/root/"
-cd "$2/root"
+[ "$5" = systemd ] || exec sh -c "$6" galley-bare "$2" "$5"
+while read -r _ at type _; do
+	case $type in cgroup | cgroup2) ;; *) continue ;; esac
+	mkdir "$at/$4"
+	if [ "$type" = cgroup ] && [ -e "$at/cpuset.cpus" ]; then
+		cat "$at/cpuset.cpus" >"$at/$4/cpuset.cpus"
+		cat "$at/cpuset.mems" >"$at/$4/cpuset.mems"
+	fi
+	echo 0 >"$at/$4/cgroup.procs"
+done </proc/self/mounts
+exec unshare --cgroup sh -c "$6" galley-bare "$2" "$5"
+`
+
+// innerScript goes on in the machine's cgroup. Arguments: directory of the machine,
+// "systemd" or "sshd".
+//
+//   - /dev has the devices that every machine has, and no others.
+//   - The kernel's settings are the whole host's, but for those of the network: neither
+//     systemd nor dockerd may raise them.
+//   - Without systemd a shell is the first process: it reaps what others leave behind.
+const innerScript = `set -eu
+groups=$(while read -r _ at type _; do case $type in cgroup | cgroup2) echo "$type:$at" ;; esac; done </proc/self/mounts)
+cd "$1/root"
 mkdir -p var/lib/docker
-mount -n --bind "$2/docker" var/lib/docker
+mount -n --bind "$1/docker" var/lib/docker
 mount -n -t proc proc proc
 mount -n -t tmpfs -o mode=755 galley-bare run
-mkdir run/lock run/sshd run/cgroup
-if [ -d proc/sys/kernel/keys ]; then
-	mount -n --bind proc/sys/kernel/keys proc/sys/kernel/keys
-	mount -n -o remount,bind,ro proc/sys/kernel/keys
-fi
+mkdir run/lock run/sshd
 mount -n -t sysfs sysfs sys
-mount -n --rbind /sys/fs/cgroup sys/fs/cgroup
+if [ "$2" = systemd ]; then
+	case $groups in *cgroup:*) mount -n -t tmpfs -o mode=755 cgroup sys/fs/cgroup ;; esac
+	for group in $groups; do
+		at=${group#*:} type=${group%%:*}
+		mkdir -p ".$at"
+		case $type:${at##*/} in
+		cgroup2:*) mount -n -t cgroup2 cgroup ".$at" ;;
+		*:systemd) mount -n -t cgroup -o none,name=systemd cgroup ".$at" ;;
+		*) mount -n -t cgroup -o "${at##*/}" cgroup ".$at" ;;
+		esac
+	done
+else
+	mount -n --rbind /sys/fs/cgroup sys/fs/cgroup
+fi
 mount -n -t tmpfs -o mode=755 galley-bare dev
 for d in null zero full random urandom tty; do
 	touch dev/$d
@@ -73,17 +104,23 @@ ln -s fd/1 dev/stdout
 ln -s fd/2 dev/stderr
 read -r address gateway name
 echo "$name" >proc/sys/kernel/hostname
+mount -n --bind proc/sys proc/sys
+mount -n --bind proc/sys/net proc/sys/net
+mount -n -o remount,bind,ro proc/sys
 ip link set lo up
 ip addr add "$address" dev ` + machineLink + `
 ip link set ` + machineLink + ` up
 ip route add default via "$gateway"
 pivot_root . mnt
+if [ "$2" = systemd ]; then
+	exec env -i container=galley PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /bin/sh -c 'umount -n -l /mnt; exec /sbin/init' </dev/null
+fi
 exec chroot . /bin/sh -c 'umount -n -l /mnt; /usr/sbin/sshd -D & wait $!' </dev/null
 `
 
 // start starts a machine on the network.
-func (s *Site) start(ctx context.Context, name string, i int) (*Machine, error) {
-	m := &Machine{Name: name, Addr: s.net.address(i), dir: filepath.Join(s.dir, name)}
+func (s *Site) start(ctx context.Context, name string, plain bool, i int) (*Machine, error) {
+	m := &Machine{Name: name, Addr: s.net.address(i), Plain: plain, dir: filepath.Join(s.dir, name)}
 	state, files := filepath.Join(m.dir, "state"), filepath.Join(m.dir, "files")
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, err
@@ -96,7 +133,7 @@ func (s *Site) start(ctx context.Context, name string, i int) (*Machine, error) 
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command("sh", "-c", bootScript, s.id, s.root, state, files)
+	cmd := exec.Command("sh", "-c", bootScript, s.id, s.root, state, files, s.id+"-"+name, m.init(), innerScript)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
@@ -115,6 +152,14 @@ func (s *Site) start(ctx context.Context, name string, i int) (*Machine, error) 
 		return nil, fmt.Errorf("starting machine %s: %w", name, err)
 	}
 	return m, m.await(ctx)
+}
+
+// init is what the machine's first process becomes.
+func (m *Machine) init() string {
+	if m.Plain {
+		return "sshd"
+	}
+	return "systemd"
 }
 
 // await waits until the machine's sshd answers.
@@ -141,6 +186,15 @@ func (m *Machine) await(ctx context.Context) error {
 		return fmt.Errorf("waiting for the sshd of machine %s: %w: %s", m.Name, err, tail(string(said), 5))
 	}
 	return nil
+}
+
+// daemonFile is the configuration that the machine has for its engine.
+func (s *Site) daemonFile(m *Machine) string {
+	more := ""
+	if m.Plain {
+		more = fmt.Sprintf(",\n  \"cgroup-parent\": %q", "/"+s.id)
+	}
+	return fmt.Sprintf("{\n  \"insecure-registries\": [%q]%s\n}\n", s.net.prefix, more)
 }
 
 // limitless is read by the init script of Debian's engine, which raises limits before it
@@ -180,9 +234,9 @@ func (s *Site) furnish(ctx context.Context, m *Machine, files string) error {
 		"etc/ssh/sshd_config.d/bare.conf": "PermitRootLogin prohibit-password\nPasswordAuthentication no\nHostKey /etc/ssh/" + hostKeyName + "\n",
 		"root/.ssh/authorized_keys":       string(public),
 		"etc/ssh/keys/" + User:            string(public),
-		"etc/docker/daemon.json":          fmt.Sprintf("{\n  \"insecure-registries\": [%q],\n  \"cgroup-parent\": %q\n}\n", s.net.prefix, "/"+s.id),
+		"etc/docker/daemon.json":          s.daemonFile(m),
 	}
-	if !mayRaiseLimits() {
+	if m.Plain && !mayRaiseLimits() {
 		all["etc/default/docker"] = limitless
 	}
 	all["etc/ssh/sshd_config.d/bare.conf"] += "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u\n"

@@ -20,7 +20,7 @@ const (
 	// netBits makes room for the host and 13 machines.
 	netBits = 28
 	// dialTime is how long something that was just started may take to be there.
-	dialTime = 20 * time.Second
+	dialTime = time.Minute
 )
 
 // pool is where sites' subnets are taken from: beside those of internal/engine. It is a

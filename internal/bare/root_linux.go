@@ -22,7 +22,7 @@ const (
 
 // rootPackages are what a bare machine has beside the smallest base system. There is
 // nothing of an engine among them.
-var rootPackages = []string{"openssh-server", "sudo", "iproute2"}
+var rootPackages = []string{"systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2"}
 
 // root returns a root directory that was made today, and makes it if there is none. It
 // is shared by all that run at the same time, and never written to.

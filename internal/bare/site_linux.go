@@ -30,8 +30,8 @@ type Options struct {
 	Dir string
 	// Cache is where roots are kept, by day.
 	Cache string
-	// Machines are the host names.
-	Machines []string
+	// Machines are the host names. Those in Plain do without a systemd that runs.
+	Machines, Plain []string
 }
 
 // Site is a network with bare machines on it.
@@ -95,7 +95,7 @@ func Start(ctx context.Context, o Options) (s *Site, err error) {
 		return s, err
 	}
 	for i, name := range o.Machines {
-		if _, err := s.start(ctx, name, i); err != nil {
+		if _, err := s.start(ctx, name, slices.Contains(o.Plain, name), i); err != nil {
 			return s, err
 		}
 	}
@@ -129,11 +129,15 @@ func (s *Site) Close() error {
 
 // removeCgroups removes what a site's engines left in the host's cgroup hierarchies.
 func removeCgroups(id string) error {
-	found, err := filepath.Glob("/sys/fs/cgroup/*/" + id)
+	found, err := filepath.Glob("/sys/fs/cgroup/*/" + id + "*")
 	if err != nil {
 		return err
 	}
-	found = append(found, "/sys/fs/cgroup/"+id)
+	unified, err := filepath.Glob("/sys/fs/cgroup/" + id + "*")
+	if err != nil {
+		return err
+	}
+	found = append(found, unified...)
 	var errs []error
 	for _, top := range found {
 		var dirs []string

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +26,8 @@ func TestFromBareMachineToRestoredApp(t *testing.T) {
 		}
 		t.Skip(err)
 	}
+	runtime.LockOSThread() // the signal below comes when the thread ends, not the process
+	defer runtime.UnlockOSThread()
 	before := leftovers(t)
 	dir := t.TempDir()
 	cmd := exec.Command("../../.ci/bare")

@@ -78,7 +78,7 @@ func (l *lab) start(t *testing.T, c *engine.Cluster) (err error) {
 		return err
 	}
 	path := filepath.Join(t.TempDir(), "app")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "../../deployer/testdata/app")
+	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", path, "../../deployer/testdata/app")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the test app: %w: %s", err, out)

@@ -133,7 +133,7 @@ func command(ctx context.Context, dir string, env []string, name string, args ..
 func (s *stage) pushImages(ctx context.Context) error {
 	path := filepath.Join(s.dir, "app")
 	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if err := command(ctx, ".", env, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./testdata/app"); err != nil {
+	if err := command(ctx, ".", env, "go", "build", "-ldflags", "-s -w", "-o", path, "./testdata/app"); err != nil {
 		return err
 	}
 	binary, err := os.ReadFile(path)

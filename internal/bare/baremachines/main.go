@@ -3,7 +3,7 @@
 // Command baremachines starts bare machines for .ci/bare, and a registry for their
 // images, and ends them when its input ends.
 //
-//	baremachines -dir DIR -cache DIR NAME…
+//	baremachines -dir DIR -cache DIR [-plain NAME,…] NAME…
 //	baremachines -push HOST:PORT/PATH:TAG ROOTFS.tar
 //
 // Once all is up it writes DIR/site, a file for a shell to read.
@@ -29,6 +29,7 @@ import (
 func main() {
 	dir := flag.String("dir", "", "where the site's files go")
 	cache := flag.String("cache", "build/bare", "where roots are kept")
+	without := flag.String("plain", "", "the machines on which no systemd runs, separated by commas")
 	push := flag.String("push", "", "push a root file system as an image of that name, and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -37,7 +38,7 @@ func main() {
 	if *push != "" {
 		err = pushImage(ctx, *push, flag.Arg(0))
 	} else {
-		err = serve(ctx, *dir, *cache, flag.Args())
+		err = serve(ctx, bare.Options{Dir: *dir, Cache: *cache, Machines: flag.Args(), Plain: strings.Split(*without, ",")})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "baremachines:", err)
@@ -45,14 +46,14 @@ func main() {
 	}
 }
 
-func serve(ctx context.Context, dir, cache string, names []string) (err error) {
+func serve(ctx context.Context, o bare.Options) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin) // whoever started this holds the other end
 		cancel()
 	}()
-	site, err := bare.Start(ctx, bare.Options{Dir: dir, Cache: cache, Machines: names})
+	site, err := bare.Start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func serve(ctx context.Context, dir, cache string, names []string) (err error) {
 		return err
 	}
 	defer images.Close()
-	if err := describe(site, images, dir); err != nil {
+	if err := describe(site, images, o.Dir); err != nil {
 		return err
 	}
 	<-ctx.Done()

@@ -1,0 +1,93 @@
+package deployer
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"github.com/galley-coop/galley/internal/fault"
+)
+
+// TestRestoring holds that nobody deploys onto data that is half restored.
+func TestRestoring(t *testing.T) {
+	r := newRig(t, "restoring")
+	d := r.desired("1.0.0+1", compose("1"))
+	r.converges(d)
+	before := r.standing()
+	if left, err := r.Restoring(t.Context(), r.stack); left != nil || err != nil {
+		t.Fatalf("there is no restore, and %+v, %v", left, err)
+	}
+	hold, err := r.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 30, 1, 59, 59, 0, time.UTC)
+	kept := []KeptVolume{{Volume: r.stack + "_data", Name: KeptName(r.stack+"_data", at), NodeID: r.NodeID, Node: "n1", Run: "20261130T015959Z-3f9c", At: at}}
+	begun, err := r.BeginRestore(t.Context(), hold, "20261130T015959Z-3f9c", kept, []string{r.stack + "_new"}, RestoredBeside{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.BeginRestore(t.Context(), hold, "20261130T020000Z-0000", nil, nil, RestoredBeside{}); err == nil {
+		t.Error("a second restore was begun beside it")
+	}
+	hold.Close(t.Context()) // as if its galley had died
+
+	t.Log("every way to a deploy is refused, whatever it is for")
+	for _, operation := range []Operation{OpDeploy, OpUpgrade, OpRollback, OpRestart, OpScale} {
+		_, err := r.Deploy(t.Context(), d, nil, DeployOptions{Operation: operation})
+		if fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "a restore of run 20261130T015959Z-3f9c by "+Operator()) || !strings.Contains(fault.HintOf(err), "--undo") {
+			t.Errorf("%s: %v (%s)", operation, err, fault.HintOf(err))
+		}
+	}
+	if after := r.standing(); after != before {
+		t.Errorf("it changed: %s", after)
+	}
+	r.noRecords(recordLock, recordJournal)
+
+	t.Log("another machine sees what there is, and goes on")
+	other, err := open(t.Context(), "test", r.lab.host, []client.Opt{client.WithHost(r.lab.host)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	left, err := other.Restoring(t.Context(), r.stack)
+	if err != nil || left == nil {
+		t.Fatalf("%+v, %v", left, err)
+	}
+	if left.Run != begun.Run || left.By != Operator() || left.Writing || len(left.Kept) != 1 || left.Kept[0] != kept[0] || len(left.Made) != 1 || !left.Since.Equal(begun.Since) {
+		t.Errorf("it is %+v", left)
+	}
+	hold, err = other.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Write(t.Context(), hold); err != nil {
+		t.Fatal(err)
+	}
+	if seen, err := r.Restoring(t.Context(), r.stack); err != nil || seen == nil || !seen.Writing || len(seen.Kept) != 1 {
+		t.Errorf("when volumes are written: %+v, %v", seen, err)
+	}
+
+	t.Log("without the lock nothing is noted")
+	hold.Close(t.Context())
+	if hold, err = other.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore"}); err != nil {
+		t.Fatal(err)
+	}
+	locked := r.lockedBy()
+	if err := r.Unlock(t.Context(), locked, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Write(t.Context(), hold); err == nil {
+		t.Error("a lock that was taken away is good enough to write volumes")
+	}
+	hold.Close(t.Context())
+
+	t.Log("and it is over")
+	if err := left.End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.ends(r.deploy(d), Converged, StateNew)
+	r.noRecords(recordLock, recordJournal, recordRestore)
+}
