@@ -148,8 +148,8 @@ func (r *restoration) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, secret := range r.Beside.Secrets { // Make brings them
-		current.Secrets[secret] = deployer.Secret{Name: secret}
+	for _, name := range r.Beside.Secrets { // Make makes them
+		current.Secrets[name] = deployer.Secret{Name: name, External: true}
 	}
 	if _, err := deployer.NewPlan(r.Desired, current); err != nil {
 		return err // it could not be deployed afterwards
