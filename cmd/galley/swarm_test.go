@@ -87,6 +87,9 @@ type swarmStage struct {
 	t      *testing.T
 	engine *engine.Engine
 	lying  atomic.Bool // the registry serves other bytes than it should
+	// killServer, when not nil, ends the first of two servers once a service of the
+	// other is stopped.
+	killServer func(ctx context.Context, service string) error
 
 	mu        sync.Mutex
 	requested []string // of the web server, what it had, in order
