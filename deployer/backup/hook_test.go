@@ -29,11 +29,11 @@ var shells = map[string]struct {
 	"busybox":       {start: []string{"busybox", "sh"}, pipefail: true},
 }
 
-// room is a place of the test's own for processes: hooks end what they find in /proc, and
+// cell is a place of the test's own for processes: hooks end what they find in /proc, and
 // here that is what the test has started.
-type room struct{ pid string }
+type cell struct{ pid string }
 
-func newRoom(t *testing.T) room {
+func newCell(t *testing.T) cell {
 	t.Helper()
 	if os.Getuid() != 0 && os.Getenv("CI") != "true" {
 		t.Skip("namespaces of its own need root")
@@ -57,11 +57,11 @@ func newRoom(t *testing.T) room {
 	if err != nil || len(strings.Fields(string(children))) != 1 {
 		t.Fatalf("the children of unshare are %q (%v)", children, err)
 	}
-	return room{strings.TrimSpace(string(children))}
+	return cell{strings.TrimSpace(string(children))}
 }
 
-// command is one that runs in the room.
-func (r room) command(t *testing.T, words ...string) *exec.Cmd {
+// command is one that runs in the cell.
+func (r cell) command(t *testing.T, words ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -70,7 +70,7 @@ func (r room) command(t *testing.T, words ...string) *exec.Cmd {
 }
 
 // shell is a script with its arguments in one of the shells, with little else on its PATH.
-func (r room) shell(t *testing.T, name, script string, args ...string) *exec.Cmd {
+func (r cell) shell(t *testing.T, name, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	shell := shells[name]
 	bin := t.TempDir()
@@ -118,7 +118,7 @@ func TestHookShell(t *testing.T) {
 	for name, shell := range shells {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			room := newRoom(t)
+			room := newCell(t)
 			run := func(command string) (int, string) {
 				cmd := room.shell(t, name, hookShell, "hook", command)
 				cmd.Env = append(cmd.Env, hookMark+"="+rand.Text())
@@ -162,7 +162,7 @@ func TestHookIsEnded(t *testing.T) {
 	for name := range shells {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			room, mark := newRoom(t), rand.Text()
+			room, mark := newCell(t), rand.Text()
 			marked, other, plain := room.leaves(t, mark), room.leaves(t, rand.Text()), room.leaves(t, "")
 			if code, said := ended(t, room.shell(t, name, endHook, "end", mark)); said != "" {
 				t.Errorf("it ended with %d and said %q", code, said)
@@ -187,7 +187,7 @@ func TestHookIsEnded(t *testing.T) {
 
 // leaves starts a process, in a session of its own as those that are left are, with the
 // hook's mark or with none, and gives its ID in the room.
-func (r room) leaves(t *testing.T, mark string) string {
+func (r cell) leaves(t *testing.T, mark string) string {
 	t.Helper()
 	cmd := r.command(t, "sh", "-c", "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $!")
 	if mark != "" {
@@ -201,7 +201,7 @@ func (r room) leaves(t *testing.T, mark string) string {
 }
 
 // gone tells whether a process of the room has ended.
-func (r room) gone(t *testing.T, pid string) bool {
+func (r cell) gone(t *testing.T, pid string) bool {
 	t.Helper()
 	code, said := ended(t, r.command(t, "sh", "-c", `! [ -e "/proc/$1/stat" ] || grep -q ") Z " "/proc/$1/stat"`, "gone", pid))
 	if said != "" {
@@ -210,7 +210,7 @@ func (r room) gone(t *testing.T, pid string) bool {
 	return code == 0
 }
 
-func (r room) await(t *testing.T, pid string) {
+func (r cell) await(t *testing.T, pid string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !r.gone(t, pid); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {

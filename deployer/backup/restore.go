@@ -126,6 +126,9 @@ func (r *restoration) work(ctx context.Context) error {
 	if err := r.deploy(ctx); err != nil {
 		return err
 	}
+	if err := r.lookWhere(ctx); err != nil {
+		return err
+	}
 	if err := r.intoRunning(ctx); err != nil {
 		return err
 	}
@@ -187,6 +190,14 @@ func (r *restoration) place(ctx context.Context, v *RestoredVolume, places []dep
 		err := fault.New(fault.Unavailable, "volume %q is on several nodes, and none of them is %q", v.Volume, cmp.Or(r.Node, v.part.Node))
 		return fault.Hint(err, "say which one with --node")
 	}
+	out, err := r.engine.OutOfReach(ctx)
+	if err != nil {
+		return err
+	}
+	if why, down := out[v.part.Node]; down && r.Node == "" {
+		err := fault.New(fault.Unavailable, "volume %q was backed up on node %q, which cannot be reached: %s", v.Volume, v.part.Node, why)
+		return fault.Hint(err, "wait until it is up, or say with --node where the volume is to be made")
+	}
 	nodes, err := r.engine.Reached(ctx)
 	if err != nil {
 		return err
@@ -212,6 +223,35 @@ func (r *restoration) deploy(ctx context.Context) error {
 	}
 	if outcome.Verdict != deployer.Converged {
 		return fault.New(fault.PutBack, "on the restored volumes %s %s did not come up: %s", r.Desired.Recipe, r.Desired.Version, outcome.Why())
+	}
+	return nil
+}
+
+// lookWhere refuses an app that came up on another node than its volumes were restored on.
+func (r *restoration) lookWhere(ctx context.Context) error {
+	current, err := r.engine.Current(ctx, r.Desired.Stack.Name, r.Desired.Stack)
+	if err != nil {
+		return err
+	}
+	places, err := r.engine.VolumePlaces(ctx, current)
+	if err != nil {
+		return err
+	}
+	return strayed(r.volumes, places)
+}
+
+// strayed tells of a volume that is in use on a node where nothing was restored into it: a
+// node's local volumes are its own, and that one is empty.
+func strayed(restored []RestoredVolume, places map[string][]deployer.VolumePlace) error {
+	for _, v := range restored {
+		for _, p := range places[v.Volume] {
+			here := slices.ContainsFunc(restored, func(o RestoredVolume) bool { return o.Volume == v.Volume && o.nodeID == p.NodeID })
+			if !p.Used || here || p.Driver != "local" || len(p.Options) > 0 {
+				continue
+			}
+			err := fault.New(fault.PutBack, "volume %q was restored on node %q, and a service uses the one of node %q, which is empty", v.Volume, v.Node, p.Node)
+			return fault.Hint(err, "--node %s restores it there; a placement constraint in the recipe keeps a service with its data", p.Node)
+		}
 	}
 	return nil
 }
