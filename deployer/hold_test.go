@@ -144,6 +144,12 @@ func TestHoldOfNothing(t *testing.T) {
 	if err := hold.Check(t.Context()); err != nil {
 		t.Errorf("the deploy gave the hold's lock away: %v", err)
 	}
+	if r.lockedBy().Journal == nil {
+		t.Error("the deploy ended the journal: what follows it could not be undone")
+	}
+	if err := hold.Done(t.Context()); err != nil {
+		t.Error(err)
+	}
 	hold.Close(t.Context())
 	r.noRecords(recordLock, recordJournal)
 }

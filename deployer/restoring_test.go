@@ -46,6 +46,10 @@ func TestRestoring(t *testing.T) {
 	}
 	r.noRecords(recordLock, recordJournal)
 
+	if _, err := r.Hold(t.Context(), r.stack, HoldOptions{Reason: "a backup"}); err == nil {
+		t.Error("volumes that are half restored can be backed up")
+	}
+
 	t.Log("another machine sees what there is, and goes on")
 	other, err := open(t.Context(), "test", r.lab.host, []client.Opt{client.WithHost(r.lab.host)})
 	if err != nil {
@@ -59,7 +63,7 @@ func TestRestoring(t *testing.T) {
 	if left.Run != begun.Run || left.By != Operator() || left.Writing || len(left.Kept) != 1 || left.Kept[0] != kept[0] || len(left.Made) != 1 || !left.Since.Equal(begun.Since) {
 		t.Errorf("it is %+v", left)
 	}
-	hold, err = other.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore"})
+	hold, err = other.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore", Takeover: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +76,7 @@ func TestRestoring(t *testing.T) {
 
 	t.Log("without the lock nothing is noted")
 	hold.Close(t.Context())
-	if hold, err = other.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore"}); err != nil {
+	if hold, err = other.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore", Takeover: true}); err != nil {
 		t.Fatal(err)
 	}
 	locked := r.lockedBy()
