@@ -145,10 +145,10 @@ func TestHoldOfNothing(t *testing.T) {
 		t.Errorf("the deploy gave the hold's lock away: %v", err)
 	}
 	if r.lockedBy().Journal == nil {
-		t.Error("the deploy ended the journal: what follows it could not be undone")
+		t.Error("the deploy ended the journal: what comes after it could not be put back")
 	}
 	if err := hold.Done(t.Context()); err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 	hold.Close(t.Context())
 	r.noRecords(recordLock, recordJournal)

@@ -29,7 +29,8 @@ const (
 )
 
 // BenchmarkBackup backs a volume of a gigabyte up and restores it, with galley and by
-// hand: docker run with GNU tar, piped into and out of the same restic. The repository
+// hand: docker run with GNU tar, piped into and out of the same restic. Without its
+// --log-driver none the engine would write the whole tar into a log as well. The repository
 // is a new copy of the same empty one each time, and who comes first alternates.
 //
 // data is the volume's way alone: galley's, as its own events have it, from the start
@@ -87,9 +88,9 @@ func (x *backupBench) round(round int, ratios map[string][]float64) {
 		},
 		func() {
 			x.fresh()
-			handBackup.whole = x.shell(nil, `"$DOCKER" run --rm -v `+benchVolume+`:/v:ro tar tar -C /v -c . | restic backup --stdin --stdin-filename /data.tar`)
+			handBackup = x.byHand(`"$DOCKER" run --rm --log-driver none -v ` + benchVolume + `:/v:ro tar tar -C /v -c . | restic backup --stdin --stdin-filename /data.tar`)
 			x.shell(nil, `"$DOCKER" volume rm -f `+handVolume+`; "$DOCKER" volume create `+handVolume+`; sync`)
-			handRestore.whole = x.shell(nil, `restic dump latest /data.tar | "$DOCKER" run --rm -i -v `+handVolume+`:/v tar tar -C /v -x`)
+			handRestore = x.byHand(`restic dump latest /data.tar | "$DOCKER" run --rm -i -v ` + handVolume + `:/v tar tar -C /v -x`)
 			x.shell(nil, `"$DOCKER" volume rm -f `+handVolume)
 		},
 	}
@@ -100,20 +101,37 @@ func (x *backupBench) round(round int, ratios map[string][]float64) {
 		side()
 	}
 	x.discard()
-	for name, pair := range map[string][2]time.Duration{
-		"backup-data-ratio": {backup.data, handBackup.whole}, "backup-whole-ratio": {backup.whole, handBackup.whole},
-		"restore-data-ratio": {restore.data, handRestore.whole}, "restore-whole-ratio": {restore.whole, handRestore.whole},
-	} {
-		ratios[name] = append(ratios[name], pair[0].Seconds()/pair[1].Seconds())
+	compare := func(name string, galley, hand measure) {
+		ratios[name+"-ratio"] = append(ratios[name+"-ratio"], galley.took.Seconds()/hand.took.Seconds())
+		ratios[name+"-cpu-ratio"] = append(ratios[name+"-cpu-ratio"], galley.cpu.Seconds()/hand.cpu.Seconds())
 	}
-	x.b.Logf("round %d, by hand: backup %s, restore %s", round+1, second(handBackup.whole), second(handRestore.whole))
+	compare("backup-data", backup.data, handBackup.whole)
+	compare("backup-whole", backup.whole, handBackup.whole)
+	compare("restore-data", restore.data, handRestore.whole)
+	compare("restore-whole", restore.whole, handRestore.whole)
+	x.b.Logf("round %d, by hand: backup %s; restore %s", round+1, handBackup.whole, handRestore.whole)
 	x.b.Logf("round %d, backup:  %s", round+1, backup)
 	x.b.Logf("round %d, restore: %s", round+1, restore)
 }
 
+// measure is what something took of time, and of processors: those of the command, of the
+// engine and of all that runs in it.
+type measure struct{ took, cpu time.Duration }
+
+func (m measure) String() string { return fmt.Sprintf("%s (cpu %s)", second(m.took), second(m.cpu)) }
+
+// byHand runs a pipe.
+func (x *backupBench) byHand(script string) (t timed) {
+	x.b.Helper()
+	before := spent(x.b)
+	t.whole.took = x.shell(nil, script)
+	t.whole.cpu = spent(x.b) - before
+	return t
+}
+
 // timed is how long a command took, and its volume's data in it.
 type timed struct {
-	whole, data time.Duration
+	whole, data measure
 	stages      []stageTime
 	peak        string // of its memory
 }
@@ -125,7 +143,7 @@ type stageTime struct {
 }
 
 func (t timed) String() string {
-	text := fmt.Sprintf("%s, data %s, peak %s:", second(t.whole), second(t.data), cmp.Or(t.peak, "unknown"))
+	text := fmt.Sprintf("%s, data %s, peak %s:", t.whole, t.data, cmp.Or(t.peak, "unknown"))
 	for _, s := range t.stages {
 		text += fmt.Sprintf(" %s %s,", s.name, second(s.took))
 	}
@@ -135,7 +153,7 @@ func (t timed) String() string {
 func second(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
 
 // run runs galley and reads from its events what took how long. Time belongs to the stage
-// of the event that ends it.
+// of the event that ends it, or that goes on.
 func (x *backupBench) run(stage string, args ...string) (t timed) {
 	x.b.Helper()
 	cmd := x.command(x.galley, append(args, "--output", "json")...)
@@ -145,11 +163,11 @@ func (x *backupBench) run(stage string, args ...string) (t timed) {
 	if err != nil {
 		x.b.Fatal(err)
 	}
-	start := time.Now()
+	start, before := time.Now(), spent(x.b)
 	if err := cmd.Start(); err != nil {
 		x.b.Fatal(err)
 	}
-	last, lines := start, bufio.NewScanner(out)
+	last, began, lines := start, time.Duration(0), bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var event struct{ backup.Progress }
@@ -159,15 +177,20 @@ func (x *backupBench) run(stage string, args ...string) (t timed) {
 		now := time.Now()
 		t.spend(cmp.Or(strings.TrimSpace(event.Stage+" "+event.Part), "end"), now.Sub(last))
 		last = now
-		if event.Done && event.Stage == stage && event.Part == "volume data" {
-			t.data = event.Elapsed
+		if event.Stage == stage && event.Part == "volume data" {
+			switch {
+			case event.Done:
+				t.data = measure{event.Elapsed, spent(x.b) - began}
+			case began == 0:
+				began = spent(x.b)
+			}
 		}
 		t.peak = cmp.Or(peakOf(cmd.Process.Pid), t.peak)
 	}
-	if err := cmd.Wait(); err != nil || t.data == 0 {
+	if err := cmd.Wait(); err != nil || t.data.took == 0 {
 		x.b.Fatalf("galley %q: %v: %s", args, err, said.String())
 	}
-	t.whole = time.Since(start)
+	t.whole = measure{time.Since(start), spent(x.b) - before}
 	t.spend("exit", time.Since(last))
 	return t
 }

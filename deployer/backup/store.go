@@ -239,8 +239,11 @@ type meter struct {
 // tellEvery is how often a stream's progress is told.
 const tellEvery = 500 * time.Millisecond
 
+// newMeter begins a part, and tells so.
 func newMeter(report func(Progress), stage string, p *Part) *meter {
-	return &meter{stage: stage, part: string(p.Kind) + " " + p.Name, report: report, began: time.Now()}
+	m := &meter{stage: stage, part: string(p.Kind) + " " + p.Name, report: report, began: time.Now()}
+	m.tell(false)
+	return m
 }
 
 // through makes w the one that is written to.
