@@ -139,6 +139,7 @@ func TestRestoreUndone(t *testing.T) {
 func TestRestoreKilled(t *testing.T) {
 	t.Parallel()
 	p := newPast(t, "restoring")
+	other := p.backUp("--without-secrets")
 	kill := func(stage string, within time.Duration) exited {
 		g := p.start("restore", p.domain, p.run, "--yes")
 		if !g.untilSaid(stage) {
@@ -156,6 +157,7 @@ func TestRestoreKilled(t *testing.T) {
 		t.Log(kill(stage, 100*time.Millisecond))
 		p.exits(3, []string{"a restore of run " + p.run, "did not end"}, "deploy", p.domain, "--yes")
 		p.exits(3, []string{"did not end"}, "backup", "create", p.domain)
+		p.exits(3, []string{"a restore of run " + p.run, "did not end"}, "restore", p.domain, other, "--yes")
 		p.must("restore", p.domain, "--undo", "--yes")
 		p.isBefore()
 	}

@@ -204,8 +204,16 @@ func attributes(path string) (string, error) {
 	return text, nil
 }
 
-// digest is of a file's data: of a large one, which is sparse, of its pieces.
+// digest is a file's data, when that is little, else of its pieces with their places: it is
+// sparse.
 func digest(path string, st *unix.Stat_t) string {
+	if st.Size < 1000 {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err.Error()
+		}
+		return string(data)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err.Error()
