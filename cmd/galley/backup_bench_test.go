@@ -30,8 +30,10 @@ const (
 
 // BenchmarkBackup backs a volume of a gigabyte up and restores it, with galley and by
 // hand: docker run with GNU tar, piped into and out of the same restic. Without its
-// --log-driver none the engine would write the whole tar into a log as well. The repository
-// is a new copy of the same empty one each time, and who comes first alternates.
+// --log-driver none the engine would write the whole tar into a log as well, and its
+// restic has a session of its own, as galley's has: on a busy machine the kernel shares the
+// processors out by sessions (sched(7), autogroup). The repository is a new copy of the
+// same empty one each time, and who comes first alternates.
 //
 // data is the volume's way alone: galley's, as its own events have it, from the start
 // of restic and of the helper to the end of both, to the whole pipe. whole is the
@@ -88,9 +90,9 @@ func (x *backupBench) round(round int, ratios map[string][]float64) {
 		},
 		func() {
 			x.fresh()
-			handBackup = x.byHand(`"$DOCKER" run --rm --log-driver none -v ` + benchVolume + `:/v:ro tar tar -C /v -c . | restic backup --stdin --stdin-filename /data.tar`)
+			handBackup = x.byHand(`"$DOCKER" run --rm --log-driver none -v ` + benchVolume + `:/v:ro tar tar -C /v -c . | setsid --wait restic backup --stdin --stdin-filename /data.tar`)
 			x.shell(nil, `"$DOCKER" volume rm -f `+handVolume+`; "$DOCKER" volume create `+handVolume+`; sync`)
-			handRestore = x.byHand(`restic dump latest /data.tar | "$DOCKER" run --rm -i -v ` + handVolume + `:/v tar tar -C /v -x`)
+			handRestore = x.byHand(`setsid --wait restic dump latest /data.tar | "$DOCKER" run --rm -i -v ` + handVolume + `:/v tar tar -C /v -x`)
 			x.shell(nil, `"$DOCKER" volume rm -f `+handVolume)
 		},
 	}
