@@ -106,10 +106,10 @@ func (r childRun) undisturbed(t testing.TB) time.Duration {
 	return took
 }
 
-// moments are the times of kills, one in each part of a span; 20, or as many as
+// moments are the times of kills, one in each part of a span; 10, or as many as
 // the environment says.
 func moments(span time.Duration, seed uint64) []time.Duration {
-	n := 20
+	n := 10
 	if given, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		n = given
 	}

@@ -446,7 +446,7 @@ func TestReadersDuringPublishes(t *testing.T) {
 			go func() { done <- readersSee(c, t, target, stop) }()
 			signer := *c
 			signer.now = start
-			for range 30 {
+			for range 12 {
 				signer.next()
 				signer.publish(target)
 			}

@@ -17,7 +17,7 @@ import (
 // childEnv holds the PublishOptions of a child that publishes and is killed.
 const childEnv = "GALLEY_TEST_PUBLISH"
 
-// killsEnv is how many moments are tried; 20 without it.
+// killsEnv is how many moments are tried; 10 without it.
 const killsEnv = "GALLEY_TEST_KILLS"
 
 // TestPublishChild is not a test: it is the child of TestPublishKilled.
@@ -90,7 +90,7 @@ func (c *changing) whole(t *testing.T, target string) int64 {
 }
 
 func TestPublishKilled(t *testing.T) {
-	moments := 20
+	moments := 10
 	if n, err := strconv.Atoi(os.Getenv(killsEnv)); err == nil {
 		moments = n
 	}
