@@ -41,7 +41,7 @@ if grep -q "$1" "$p/environ" 2>/dev/null; then kill -KILL "${p#/proc/}" 2>/dev/n
 done`
 
 // hookMark names the variable that marks a hook's processes.
-const hookMark = "GALLEY_HOOK"
+const hookMark = "GALLEY_HOOK_MARK"
 
 // maxHookOutput is how much of what a hook writes is kept for an error, in bytes.
 const maxHookOutput = 2 << 10
