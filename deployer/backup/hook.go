@@ -26,7 +26,7 @@ const DefaultHookTimeout = 30 * time.Minute
 // them would write one dump.
 const hookShell = `
 for p in /proc/[0-9]*; do
-if grep -q "GALLEY_HOOK=" "$p/environ" 2>/dev/null && ! grep -q "$GALLEY_HOOK" "$p/environ" 2>/dev/null; then kill -KILL "${p#/proc/}" 2>/dev/null; fi
+if grep -q "` + hookMark + `=" "$p/environ" 2>/dev/null && ! grep -q "$` + hookMark + `" "$p/environ" 2>/dev/null; then kill -KILL "${p#/proc/}" 2>/dev/null; fi
 done
 if command -v bash >/dev/null 2>&1; then
 exec bash -o pipefail -c 'sh() { command bash -o pipefail "$@"; }; bash() { command bash -o pipefail "$@"; }; eval "$1"' hook "$1"
