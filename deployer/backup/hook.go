@@ -22,14 +22,19 @@ const DefaultHookTimeout = 30 * time.Minute
 // so do most other shells of containers, and those that do not are asked first. A
 // shell that the command itself starts by its name does the same.
 //
-// What an earlier hook has left behind, when its galley died, is ended before: two of
-// them would write one dump.
+// A hook that goes on although its galley died is ended before, with all that it started:
+// two of them would write one dump. What a hook that ended has left running stays: it may
+// be a service that it started again.
 const hookShell = `
 for p in /proc/[0-9]*; do
-if grep -q "` + hookMark + `=" "$p/environ" 2>/dev/null && ! grep -q "$` + hookMark + `" "$p/environ" 2>/dev/null; then kill -KILL "${p#/proc/}" 2>/dev/null; fi
+other=$(tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep '^` + hookName + `') || continue
+if [ "$other" = "$0" ]; then continue; fi
+for q in /proc/[0-9]*; do
+if grep -q "` + hookMark + `=${other#` + hookName + `}" "$q/environ" 2>/dev/null; then kill -KILL "${q#/proc/}" 2>/dev/null; fi
+done
 done
 if command -v bash >/dev/null 2>&1; then
-exec bash -o pipefail -c 'sh() { command bash -o pipefail "$@"; }; bash() { command bash -o pipefail "$@"; }; eval "$1"' hook "$1"
+exec bash -o pipefail -c 'sh() { command bash -o pipefail "$@"; }; bash() { command bash -o pipefail "$@"; }; eval "$1"' "$0" "$1"
 fi
 if (set -o pipefail) 2>/dev/null; then set -o pipefail; sh() { command sh -o pipefail "$@"; }; fi
 eval "$1"`
@@ -37,11 +42,15 @@ eval "$1"`
 // endHook ends what a hook has started and everything that it started: engines have no
 // way to. Each of those has the hook's mark in its environment.
 const endHook = `for p in /proc/[0-9]*; do
-if grep -q "$1" "$p/environ" 2>/dev/null; then kill -KILL "${p#/proc/}" 2>/dev/null; fi
+if grep -q "` + hookMark + `=$1" "$p/environ" 2>/dev/null; then kill -KILL "${p#/proc/}" 2>/dev/null; fi
 done`
 
-// hookMark names the variable that marks a hook's processes.
-const hookMark = "GALLEY_HOOK_MARK"
+const (
+	// hookMark names the variable that marks a hook's processes.
+	hookMark = "GALLEY_HOOK_MARK"
+	// hookName begins the name of a hook's shell, before its mark.
+	hookName = "galley-hook-"
+)
 
 // maxHookOutput is how much of what a hook writes is kept for an error, in bytes.
 const maxHookOutput = 2 << 10
@@ -58,7 +67,7 @@ func (h Hook) run(ctx context.Context, e *deployer.Engine, stack, what string, w
 	defer cancel()
 	out := &lastOutput{}
 	code, err := c.Exec(bounded, deployer.ExecOptions{
-		Command: []string{"sh", "-c", hookShell, "hook", h.Command}, Env: []string{hookMark + "=" + mark}, Stdout: out, Stderr: out,
+		Command: []string{"sh", "-c", hookShell, hookName + mark, h.Command}, Env: []string{hookMark + "=" + mark}, Stdout: out, Stderr: out,
 	})
 	if bounded.Err() != nil {
 		end, stop := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)

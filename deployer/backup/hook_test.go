@@ -74,7 +74,7 @@ func (r cell) shell(t *testing.T, name, script string, args ...string) *exec.Cmd
 	t.Helper()
 	shell := shells[name]
 	bin := t.TempDir()
-	tools := []string{"cat", "false", "true", "grep", "sh"}
+	tools := []string{"cat", "false", "true", "grep", "sh", "sleep", "tr"}
 	if shell.bash {
 		tools = append(tools, "bash")
 	}
@@ -87,6 +87,15 @@ func (r cell) shell(t *testing.T, name, script string, args ...string) *exec.Cmd
 	words := append([]string{lookUp(t, shell.start[0])}, shell.start[1:]...)
 	cmd := r.command(t, append(append(words, "-c", script), args...)...)
 	cmd.Env = []string{"PATH=" + bin}
+	return cmd
+}
+
+// hook is a command as run runs it, with a mark of its own, the last of its environment.
+func (r cell) hook(t *testing.T, name, command string) *exec.Cmd {
+	t.Helper()
+	mark := rand.Text()
+	cmd := r.shell(t, name, hookShell, hookName+mark, command)
+	cmd.Env = append(cmd.Env, hookMark+"="+mark)
 	return cmd
 }
 
@@ -120,9 +129,7 @@ func TestHookShell(t *testing.T) {
 			t.Parallel()
 			room := newCell(t)
 			run := func(command string) (int, string) {
-				cmd := room.shell(t, name, hookShell, "hook", command)
-				cmd.Env = append(cmd.Env, hookMark+"="+rand.Text())
-				return ended(t, cmd)
+				return ended(t, room.hook(t, name, command))
 			}
 			knows := shell.pipefail
 			if !knows {
@@ -167,19 +174,32 @@ func TestHookIsEnded(t *testing.T) {
 			if code, said := ended(t, room.shell(t, name, endHook, "end", mark)); said != "" {
 				t.Errorf("it ended with %d and said %q", code, said)
 			}
-			room.await(t, marked)
+			room.await(t, "the end of "+marked, func() bool { return room.gone(t, marked) })
 			if room.gone(t, other) || room.gone(t, plain) {
 				t.Error("one with another mark, or with none, was ended")
 			}
-			// The next hook ends what an earlier one has left whose galley died.
-			cmd := room.shell(t, name, hookShell, "hook", "true")
-			cmd.Env = append(cmd.Env, hookMark+"="+rand.Text())
-			if code, said := ended(t, cmd); code != 0 {
+			// The next hook ends one that goes on though its galley died, and nothing that one
+			// which ended has started.
+			orphan := room.hook(t, name, "true; sleep 600")
+			if err := orphan.Start(); err != nil {
+				t.Fatal(err)
+			}
+			room.await(t, "a hook at work", func() bool {
+				code, _ := ended(t, room.command(t, "sh", "-c", `for p in /proc/[0-9]*; do if tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -q '^sleep$' && grep -q `+orphan.Env[len(orphan.Env)-1]+` "$p/environ"; then exit 0; fi; done; exit 1`))
+				return code == 0
+			})
+			if code, said := ended(t, room.hook(t, name, "true")); code != 0 || said != "" {
 				t.Errorf("the next hook: %d, %q", code, said)
 			}
-			room.await(t, other)
-			if room.gone(t, plain) {
-				t.Error("what was no hook's was ended")
+			over := make(chan error, 1)
+			go func() { over <- orphan.Wait() }()
+			select {
+			case <-over:
+			case <-time.After(20 * time.Second):
+				t.Error("a hook whose galley died goes on beside the next one")
+			}
+			if room.gone(t, other) || room.gone(t, plain) {
+				t.Error("what an ended hook left, or what was no hook's, was ended")
 			}
 		})
 	}
@@ -210,11 +230,11 @@ func (r cell) gone(t *testing.T, pid string) bool {
 	return code == 0
 }
 
-func (r cell) await(t *testing.T, pid string) {
+func (r cell) await(t *testing.T, what string, seen func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !r.gone(t, pid); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); !seen(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("process %s runs on", pid)
+			t.Fatalf("%s was not seen", what)
 		}
 	}
 }
