@@ -299,8 +299,7 @@ func (r *rig) watchCarriers() (stop func() string) {
 	}
 }
 
-// sweepsCarriers makes a helper's service as a galley that was killed leaves it. Nobody
-// else may read secrets on the engine meanwhile.
+// sweepsCarriers makes a helper's service as a galley that was killed leaves it.
 func (r *rig) sweepsCarriers(c *Carrier) {
 	r.t.Helper()
 	id, err := c.secretTask(r.t.Context(), r.stack, nil)
@@ -308,17 +307,58 @@ func (r *rig) sweepsCarriers(c *Carrier) {
 		r.t.Fatal(err)
 	}
 	defer r.removeCarrier(r.t.Context(), id)
-	if _, err := r.carrierTask(r.t.Context(), id); err != nil {
-		r.t.Fatal(err)
-	}
 	r.sweepCarriers(r.t.Context())
 	if len(r.carriers()) == 0 {
-		r.t.Fatal("one that somebody may still wait for was removed")
+		r.t.Fatal("one of a galley that lives was removed")
+	}
+	dead, err := json.Marshal(Holder{Owner: Operator(), PID: os.Getpid(), Process: processMark() + "0"}) // another start
+	if err != nil {
+		r.t.Fatal(err)
 	}
 	service, _, err := r.api.ServiceInspectWithRaw(r.t.Context(), id, swarm.ServiceInspectOptions{})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.sweepCarriersAt(r.t.Context(), service.CreatedAt.Add(abandonedAfter+time.Second))
+	service.Spec.Labels[labelCarrierBy] = string(dead)
+	r.change(id, service.Version, service.Spec)
+	r.sweepCarriers(r.t.Context())
+	r.noCarriers()
+}
+
+// TestWhoTakesTheLockEndsWhatWrites starts a helper that writes into a volume, and one that
+// reads it, and goes on in another galley.
+func TestWhoTakesTheLockEndsWhatWrites(t *testing.T) {
+	r := newRig(t, "orphans")
+	c := r.helper()
+	data := r.volume("data")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := map[bool]chan error{}
+	for _, readOnly := range []bool{false, true} {
+		end := make(chan error, 1)
+		ended[readOnly] = end
+		go func() {
+			o := CarryOptions{Stack: r.stack, Args: []string{"wait"}, Volumes: []CarryVolume{{Name: data, Target: "/volume", ReadOnly: readOnly}}}
+			_, err := c.Run(ctx, o)
+			end <- err
+		}()
+	}
+	r.eventually("the helpers", func() bool { return len(r.carriers()) == 2 })
+	hold, err := r.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Close(t.Context())
+	<-ended[false]
+	if left := r.carriers(); len(left) != 1 {
+		t.Errorf("the lock is taken, and there are %q", left)
+	}
+	select {
+	case err := <-ended[true]:
+		t.Errorf("one that only reads was ended: %v", err)
+	default:
+	}
+	cancel()
+	<-ended[true]
 	r.noCarriers()
 }

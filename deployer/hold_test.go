@@ -144,6 +144,12 @@ func TestHoldOfNothing(t *testing.T) {
 	if err := hold.Check(t.Context()); err != nil {
 		t.Errorf("the deploy gave the hold's lock away: %v", err)
 	}
+	if r.lockedBy().Journal == nil {
+		t.Error("the deploy ended the journal: what comes after it could not be put back")
+	}
+	if err := hold.Done(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	hold.Close(t.Context())
 	r.noRecords(recordLock, recordJournal)
 }

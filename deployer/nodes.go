@@ -238,6 +238,21 @@ func (e *Engine) Reached(ctx context.Context) (map[string]string, error) {
 	return reached, nil
 }
 
+// OutOfReach tells of the swarm's other nodes why they cannot be asked, by host name.
+func (e *Engine) OutOfReach(ctx context.Context) (map[string]string, error) {
+	inSwarm, err := e.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for id, n := range inSwarm {
+		if host := cmp.Or(printable(n.Description.Hostname), id); e.at(id) == nil {
+			out[host] = e.notReached(host)
+		}
+	}
+	return out, nil
+}
+
 // notReached tells why there is no connection to a node: what the way of that name
 // met, else what the others did.
 func (e *Engine) notReached(host string) string {

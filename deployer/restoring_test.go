@@ -25,7 +25,7 @@ func TestRestoring(t *testing.T) {
 	}
 	at := time.Date(2026, 11, 30, 1, 59, 59, 0, time.UTC)
 	kept := []KeptVolume{{Volume: r.stack + "_data", Name: KeptName(r.stack+"_data", at), NodeID: r.NodeID, Node: "n1", Run: "20261130T015959Z-3f9c", At: at}}
-	begun, err := r.BeginRestore(t.Context(), hold, "20261130T015959Z-3f9c", kept, []string{r.stack + "_new"}, RestoredBeside{})
+	begun, err := r.BeginRestore(t.Context(), hold, "20261130T015959Z-3f9c", kept, []string{r.stack + "_new"}, RestoredBeside{Secrets: []string{r.stack + "_key_v2"}, EnvMade: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,10 +56,14 @@ func TestRestoring(t *testing.T) {
 	if err != nil || left == nil {
 		t.Fatalf("%+v, %v", left, err)
 	}
-	if left.Run != begun.Run || left.By != Operator() || left.Writing || len(left.Kept) != 1 || left.Kept[0] != kept[0] || len(left.Made) != 1 || !left.Since.Equal(begun.Since) {
+	if left.Run != begun.Run || left.By != Operator() || left.Writing || len(left.Kept) != 1 || left.Kept[0] != kept[0] || len(left.Made) != 1 || !left.Since.Equal(begun.Since) || !left.EnvMade || len(left.Secrets) != 1 {
 		t.Errorf("it is %+v", left)
 	}
-	hold, err = other.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore"})
+	if _, err := other.Hold(t.Context(), r.stack, HoldOptions{Reason: "a backup"}); err == nil || !strings.Contains(err.Error(), "did not end") {
+		t.Errorf("a backup of it: %v", err)
+	}
+	takeover := HoldOptions{Reason: "a restore", Takeover: true}
+	hold, err = other.Hold(t.Context(), r.stack, takeover)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +76,7 @@ func TestRestoring(t *testing.T) {
 
 	t.Log("without the lock nothing is noted")
 	hold.Close(t.Context())
-	if hold, err = other.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore"}); err != nil {
+	if hold, err = other.Hold(t.Context(), r.stack, takeover); err != nil {
 		t.Fatal(err)
 	}
 	locked := r.lockedBy()

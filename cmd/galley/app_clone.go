@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/galley-coop/galley/deployer"
 	"github.com/galley-coop/galley/deployer/backup"
@@ -98,8 +100,10 @@ func (a *appCmd) free(domain, server string) error {
 }
 
 // standsNot refuses a server that has a stack of that name: its volumes would be written.
+// A history alone is no obstacle: one stays of a move that failed.
 func standsNot(ctx context.Context, engine *deployer.Engine, stack string) error {
 	remains, err := engine.Remains(ctx, stack, nil)
+	remains = slices.DeleteFunc(remains, func(line string) bool { return strings.HasPrefix(line, "record galley_history_") })
 	if err == nil && len(remains) > 0 {
 		err = fault.New(fault.Unavailable, "server %q has something of a stack %q: %s", engine.Server, stack, remains[0])
 		err = fault.Hint(err, "galley app undeploy --purge removes what an app has left")

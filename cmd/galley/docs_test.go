@@ -67,3 +67,41 @@ func parses(command string) error {
 	_, err = parser.Parse(strings.Fields(command)[1:])
 	return err
 }
+
+// bareStep is a command of .ci/bare that the story for people has, too: by its words.
+var bareStep = regexp.MustCompile(`(?m)^(?:quietly|expect (?:"[^"]*"|\S+)) galley ((?:app|server) [a-z]+(?: [a-z]+)?)(?: |$)`)
+
+// TestBareStoryIsTold holds docs/operating.md and .ci/bare in step: the section has the
+// script's commands in the script's order.
+func TestBareStoryIsTold(t *testing.T) {
+	read := func(path ...string) string {
+		text, err := os.ReadFile(filepath.Join(append([]string{"..", ".."}, path...)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	_, story, found := strings.Cut(read("docs", "operating.md"), "\n## From a bare machine to a restored app\n")
+	story, _, _ = strings.Cut(story, "\n## ")
+	steps, told := 0, ""
+	for _, match := range bareStep.FindAllStringSubmatch(read(".ci", "bare"), -1) {
+		words := strings.Fields(match[1])
+		if words[1] != "secret" && words[1] != "backup" { // the third is an argument
+			words = words[:2]
+		}
+		step := "\ngalley " + strings.Join(words, " ") + " "
+		if step == told {
+			continue
+		}
+		steps, told = steps+1, step
+		_, rest, ok := strings.Cut(story, step)
+		if !ok {
+			t.Errorf("the story does not go on with %q, and .ci/bare does", strings.TrimSpace(step))
+			continue
+		}
+		story = "\n" + rest
+	}
+	if !found || steps < 8 {
+		t.Errorf("%d steps, story found: %v", steps, found)
+	}
+}

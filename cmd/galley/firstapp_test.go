@@ -22,7 +22,7 @@ import (
 // engine has a network of its own.
 func TestFirstApp(t *testing.T) {
 	t.Parallel()
-	private := lanes[2].Get(t)
+	private := lanes[swarmLanes].Get(t)
 	t.Cleanup(func() {
 		if err := emptyEngine(context.Background(), private); err != nil {
 			t.Error(err)

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write what galley says into the scripts
 // lanes are the private engines of this package's tests, each started by the first
 // test that asks for it. A script compares all that its engine has before and after,
 // so scripts that run at the same time have one each.
-var lanes = [3]engine.Shared{{Options: swarming}, {Options: swarming}, {Options: swarming}}
+var lanes = [1 + swarmLanes]engine.Shared{{Options: swarming}, {Options: swarming}, {Options: swarming}, {Options: swarming}}
 
 var swarming = engine.Options{Swarm: true}
 

@@ -49,6 +49,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"shellimage":  shellImage,
 	"carrier":     carrierProgram,
 	"lies":        registryLies,
+	"killserver":  killServer,
 	"inventory":   inventory,
 	"flipread":    flipRead,
 	"drift":       drift,

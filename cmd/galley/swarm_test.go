@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,20 +30,38 @@ import (
 	"github.com/galley-coop/galley/internal/localregistry"
 )
 
-// TestSwarm runs the scripts that deploy, in two lanes: each compares what its
-// engine has before and after.
+// swarmLanes is how many scripts that deploy run at the same time: they wait more than
+// they work.
+const swarmLanes = 3
+
+// TestSwarm runs the scripts that deploy, in lanes: each compares what its engine has
+// before and after. The long ones come first, so that the lanes end together.
 func TestSwarm(t *testing.T) {
 	t.Parallel()
 	scripts, err := filepath.Glob(filepath.Join("testdata", "swarm", "*.txtar"))
 	if err != nil || len(scripts) < 3 {
 		t.Fatalf("%d scripts, error %v", len(scripts), err)
 	}
-	for lane := range 2 {
+	size := map[string]int64{}
+	for _, script := range scripts {
+		info, err := os.Stat(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size[script] = info.Size()
+	}
+	slices.SortFunc(scripts, func(a, b string) int { return cmp.Compare(size[b], size[a]) })
+	next := make(chan string, len(scripts))
+	for _, script := range scripts {
+		next <- script
+	}
+	close(next)
+	for lane := range swarmLanes {
 		t.Run(strconv.Itoa(lane), func(t *testing.T) {
 			t.Parallel()
 			private := lanes[lane].Get(t)
-			for i := lane; i < len(scripts); i += 2 {
-				swarmScript(t, private, scripts[i])
+			for script := range next {
+				swarmScript(t, private, script)
 			}
 		})
 	}
@@ -87,6 +106,9 @@ type swarmStage struct {
 	t      *testing.T
 	engine *engine.Engine
 	lying  atomic.Bool // the registry serves other bytes than it should
+	// killServer, when not nil, ends the first of two servers once a service of the
+	// other is stopped.
+	killServer func(ctx context.Context, service string) error
 
 	mu        sync.Mutex
 	requested []string // of the web server, what it had, in order

@@ -3,15 +3,15 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -29,22 +29,63 @@ var shells = map[string]struct {
 	"busybox":       {start: []string{"busybox", "sh"}, pipefail: true},
 }
 
-// inShell is a script with its arguments in one of the shells, with little else on its PATH.
-func inShell(t *testing.T, name, script string, args ...string) *exec.Cmd {
+// cell is a place of the test's own for processes: hooks end what they find in /proc, and
+// here that is what the test has started.
+type cell struct{ pid string }
+
+func newCell(t *testing.T) cell {
+	t.Helper()
+	if os.Getuid() != 0 && os.Getenv("CI") != "true" {
+		t.Skip("namespaces of its own need root")
+	}
+	first := exec.Command(lookUp(t, "unshare"), "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", "echo up; exec sleep 600")
+	out, err := first.StdoutPipe()
+	if err == nil {
+		err = first.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = first.Process.Kill()
+		_ = first.Wait()
+	})
+	if _, err := out.Read(make([]byte, 3)); err != nil {
+		t.Fatal(err)
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", first.Process.Pid, first.Process.Pid))
+	if err != nil || len(strings.Fields(string(children))) != 1 {
+		t.Fatalf("the children of unshare are %q (%v)", children, err)
+	}
+	return cell{strings.TrimSpace(string(children))}
+}
+
+// command is one that runs in the cell.
+func (r cell) command(t *testing.T, words ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, lookUp(t, "nsenter"), append([]string{"--target", r.pid, "--pid", "--mount", "--"}, words...)...)
+	return cmd
+}
+
+// shell is a script with its arguments in one of the shells, with little else on its PATH.
+func (r cell) shell(t *testing.T, name, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	shell := shells[name]
 	bin := t.TempDir()
-	tools := []string{"cat", "false", "true", "grep"}
+	tools := []string{"cat", "false", "true", "grep", "sh"}
 	if shell.bash {
 		tools = append(tools, "bash")
 	}
 	for _, tool := range tools {
-		if err := os.Symlink(lookUp(t, tool), filepath.Join(bin, tool)); err != nil {
+		to := lookUp(t, cmp.Or(map[string]string{"sh": shell.start[0]}[tool], tool))
+		if err := os.Symlink(to, filepath.Join(bin, tool)); err != nil { // busybox goes by its name
 			t.Fatal(err)
 		}
 	}
-	words := append(append(shell.start[1:], "-c", script), args...)
-	cmd := exec.CommandContext(t.Context(), lookUp(t, shell.start[0]), words...)
+	words := append([]string{lookUp(t, shell.start[0])}, shell.start[1:]...)
+	cmd := r.command(t, append(append(words, "-c", script), args...)...)
 	cmd.Env = []string{"PATH=" + bin}
 	return cmd
 }
@@ -77,23 +118,33 @@ func TestHookShell(t *testing.T) {
 	for name, shell := range shells {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run := func(command string) (int, string) { return ended(t, inShell(t, name, hookShell, "hook", command)) }
+			room := newCell(t)
+			run := func(command string) (int, string) {
+				cmd := room.shell(t, name, hookShell, "hook", command)
+				cmd.Env = append(cmd.Env, hookMark+"="+rand.Text())
+				return ended(t, cmd)
+			}
 			knows := shell.pipefail
 			if !knows {
-				code, _ := ended(t, inShell(t, name, "set -o pipefail"))
+				code, _ := ended(t, room.shell(t, name, "set -o pipefail"))
 				knows = code == 0
 			}
-			code, said := run("false | cat")
-			if failed := code != 0; failed != knows {
-				t.Errorf("a failure inside a pipe: %d, %q; the shell knows how to tell: %v", code, said, knows)
+			for _, command := range []string{"false | cat", "sh -c 'false | cat'"} {
+				code, said := run(command)
+				if failed := code != 0; failed != knows {
+					t.Errorf("%s: %d, %q; the shell knows how to tell: %v", command, code, said, knows)
+				}
 			}
 			for command, want := range map[string]int{
 				"true": 0, "false": 1, "true | false": 1, "exit 3": 3, "false || true": 0, "false\ntrue": 0, "true; false": 1,
-				"true | cat": 0, "no-such-command": 127, "if": 2,
+				"true | cat": 0, "no-such-command": 127, "sh -c 'exit 4'": 4,
 			} {
-				if code, said := run(command); code != want && !(command == "if" && code != 0) {
+				if code, said := run(command); code != want {
 					t.Errorf("%q: %d, %q; expected %d", command, code, said, want)
 				}
+			}
+			if code, _ := run("if"); code == 0 {
+				t.Error("what is no command went well")
 			}
 			for command, want := range map[string]string{
 				`printf '%s' "a  b" '$x' \"`: `a  b$x"`, "x='1  2'; printf %s \"$x\"": "1  2", "printf a; printf b >&2": "ab",
@@ -111,71 +162,59 @@ func TestHookIsEnded(t *testing.T) {
 	for name := range shells {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			mark := rand.Text()
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			start := func(mark string) *exec.Cmd {
-				// A child in a session of its own, which a signal to the group does not reach.
-				cmd := exec.CommandContext(ctx, "sh", "-c", "setsid sleep 600 & echo $!; exec sleep 600")
-				cmd.Env = append(os.Environ(), hookMark+"="+mark)
-				return cmd
-			}
-			marked, child := begin(t, start(mark))
-			other, otherChild := begin(t, start(rand.Text()))
-			if code, said := ended(t, inShell(t, name, endHook, "end", mark)); said != "" {
+			room, mark := newCell(t), rand.Text()
+			marked, other, plain := room.leaves(t, mark), room.leaves(t, rand.Text()), room.leaves(t, "")
+			if code, said := ended(t, room.shell(t, name, endHook, "end", mark)); said != "" {
 				t.Errorf("it ended with %d and said %q", code, said)
 			}
-			_ = marked.Wait()
-			if status, ok := marked.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL || ctx.Err() != nil {
-				t.Errorf("the marked one: %v", marked.ProcessState)
+			room.await(t, marked)
+			if room.gone(t, other) || room.gone(t, plain) {
+				t.Error("one with another mark, or with none, was ended")
 			}
-			for deadline := time.Now().Add(10 * time.Second); lives(child); time.Sleep(10 * time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatal("the marked one's child lives")
-				}
+			// The next hook ends what an earlier one has left whose galley died.
+			cmd := room.shell(t, name, hookShell, "hook", "true")
+			cmd.Env = append(cmd.Env, hookMark+"="+rand.Text())
+			if code, said := ended(t, cmd); code != 0 {
+				t.Errorf("the next hook: %d, %q", code, said)
 			}
-			if !lives(other.Process.Pid) || !lives(otherChild) {
-				t.Error("one with another mark was ended")
+			room.await(t, other)
+			if room.gone(t, plain) {
+				t.Error("what was no hook's was ended")
 			}
-			_ = other.Process.Kill()
-			_ = other.Wait()
 		})
 	}
 }
 
-// begin starts a command, which writes its child's process id first.
-func begin(t *testing.T, cmd *exec.Cmd) (*exec.Cmd, int) {
+// leaves starts a process, in a session of its own as those that are left are, with the
+// hook's mark or with none, and gives its ID in the room.
+func (r cell) leaves(t *testing.T, mark string) string {
 	t.Helper()
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
+	cmd := r.command(t, "sh", "-c", "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $!")
+	if mark != "" {
+		cmd.Env = append(os.Environ(), hookMark+"="+mark)
 	}
-	line := make([]byte, 32)
-	n := 0
-	if err == nil {
-		n, err = out.Read(line)
+	code, said := ended(t, cmd)
+	if code != 0 || strings.TrimSpace(said) == "" {
+		t.Fatalf("%d, %q", code, said)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(line[:n])))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if lives(pid) {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	})
-	return cmd, pid
+	return strings.TrimSpace(said)
 }
 
-// lives tells whether a process runs: one that nobody waits for does not.
-func lives(pid int) bool {
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return false
+// gone tells whether a process of the room has ended.
+func (r cell) gone(t *testing.T, pid string) bool {
+	t.Helper()
+	code, said := ended(t, r.command(t, "sh", "-c", `! [ -e "/proc/$1/stat" ] || grep -q ") Z " "/proc/$1/stat"`, "gone", pid))
+	if said != "" {
+		t.Fatal(said)
 	}
-	_, after, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
+	return code == 0
+}
+
+func (r cell) await(t *testing.T, pid string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !r.gone(t, pid); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %s runs on", pid)
+		}
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/galley-coop/galley/deployer"
@@ -127,6 +126,9 @@ func (r *restoration) work(ctx context.Context) error {
 	if err := r.deploy(ctx); err != nil {
 		return err
 	}
+	if err := r.lookWhere(ctx); err != nil {
+		return err
+	}
 	if err := r.intoRunning(ctx); err != nil {
 		return err
 	}
@@ -175,48 +177,6 @@ func (r *restoration) look(ctx context.Context) error {
 	return r.checkSpace(ctx)
 }
 
-// volumeOf is the volume that a part goes into: the one that the wanted stack has instead.
-func (r *restoration) volumeOf(p *Part) string {
-	m, to := r.Manifest, r.Desired
-	name := Renamed(p.Volume, m.Stack, to.Stack.Name)
-	if name == p.Volume { // a name of its own, which may be made of the domain
-		name = strings.NewReplacer(m.Domain, to.Domain, m.Stack, to.Stack.Name).Replace(name)
-	}
-	return cmp.Or(r.Apart[name], name)
-}
-
-// refuseShared refuses to write what another app than the restored one has, too: the
-// app that was backed up, at least.
-func (r *restoration) refuseShared(volume string, stands bool) error {
-	stack, domain := r.Desired.Stack.Name, r.Desired.Domain
-	if stack == r.Manifest.Stack {
-		return nil
-	}
-	if stands && !strings.HasPrefix(volume, stack+"_") {
-		err := fault.New(fault.Unavailable, "volume %q is there and not of %s alone: the restore would write over what others have in it", volume, domain)
-		return fault.Hint(err, "it is external, or has a name: of its own; galley app restore into %s itself writes it", r.Manifest.Domain)
-	}
-	options := r.Desired.Stack.Volumes[volume].Options.DriverOpts
-	if len(options) == 0 || options["type"] == "tmpfs" {
-		return nil
-	}
-	for _, value := range options {
-		if strings.Contains(value, domain) || strings.Contains(value, stack) {
-			return nil
-		}
-	}
-	err := fault.New(fault.Unavailable, "volume %q is at a place that %s has, too: the restore would write over its data", volume, r.Manifest.Domain)
-	return fault.Hint(err, "its driver options in the recipe do not go by the domain")
-}
-
-// Renamed is the name that something of one stack has in another.
-func Renamed(name, from, to string) string {
-	if rest, own := strings.CutPrefix(name, from+"_"); own {
-		return to + "_" + rest
-	}
-	return name
-}
-
 // place chooses a volume's node: where it is; else the node that was asked for, the one
 // that it was read on, or the only one.
 func (r *restoration) place(ctx context.Context, v *RestoredVolume, places []deployer.VolumePlace) error {
@@ -229,6 +189,14 @@ func (r *restoration) place(ctx context.Context, v *RestoredVolume, places []dep
 	if len(places) > 1 {
 		err := fault.New(fault.Unavailable, "volume %q is on several nodes, and none of them is %q", v.Volume, cmp.Or(r.Node, v.part.Node))
 		return fault.Hint(err, "say which one with --node")
+	}
+	out, err := r.engine.OutOfReach(ctx)
+	if err != nil {
+		return err
+	}
+	if why, down := out[v.part.Node]; down && r.Node == "" {
+		err := fault.New(fault.Unavailable, "volume %q was backed up on node %q, which cannot be reached: %s", v.Volume, v.part.Node, why)
+		return fault.Hint(err, "wait until it is up, or say with --node where the volume is to be made")
 	}
 	nodes, err := r.engine.Reached(ctx)
 	if err != nil {
@@ -255,6 +223,35 @@ func (r *restoration) deploy(ctx context.Context) error {
 	}
 	if outcome.Verdict != deployer.Converged {
 		return fault.New(fault.PutBack, "on the restored volumes %s %s did not come up: %s", r.Desired.Recipe, r.Desired.Version, outcome.Why())
+	}
+	return nil
+}
+
+// lookWhere refuses an app that came up on another node than its volumes were restored on.
+func (r *restoration) lookWhere(ctx context.Context) error {
+	current, err := r.engine.Current(ctx, r.Desired.Stack.Name, r.Desired.Stack)
+	if err != nil {
+		return err
+	}
+	places, err := r.engine.VolumePlaces(ctx, current)
+	if err != nil {
+		return err
+	}
+	return strayed(r.volumes, places)
+}
+
+// strayed tells of a volume that is in use on a node where nothing was restored into it: a
+// node's local volumes are its own, and that one is empty.
+func strayed(restored []RestoredVolume, places map[string][]deployer.VolumePlace) error {
+	for _, v := range restored {
+		for _, p := range places[v.Volume] {
+			here := slices.ContainsFunc(restored, func(o RestoredVolume) bool { return o.Volume == v.Volume && o.nodeID == p.NodeID })
+			if !p.Used || here || p.Driver != "local" || len(p.Options) > 0 {
+				continue
+			}
+			err := fault.New(fault.PutBack, "volume %q was restored on node %q, and a service uses the one of node %q, which is empty", v.Volume, v.Node, p.Node)
+			return fault.Hint(err, "--node %s restores it there; a placement constraint in the recipe keeps a service with its data", p.Node)
+		}
 	}
 	return nil
 }

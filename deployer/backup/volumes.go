@@ -1,9 +1,7 @@
 package backup
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -304,77 +302,4 @@ func removeEverywhere(ctx context.Context, e *deployer.Engine, volume string) er
 		}
 	}
 	return nil
-}
-
-// spare is the part of a disk that a restore leaves free, as one in so many.
-const spare = 50
-
-// checkSpace asks each node whether there is room for copies of all that its volumes hold,
-// and then for what is restored: the emptying of a volume gives back what its copy takes.
-func (r *restoration) checkSpace(ctx context.Context) error {
-	type room struct {
-		host                  string
-		copies, content, free int64
-	}
-	left, err := r.left(ctx)
-	if err != nil {
-		return err
-	}
-	nodes := map[string]*room{}
-	for _, v := range r.volumes {
-		if v.Made {
-			continue // nobody can ask a volume that is not there for its disk
-		}
-		usage, err := r.space(ctx, v)
-		if err != nil {
-			return err
-		}
-		n := nodes[v.nodeID]
-		if n == nil {
-			n = &room{host: v.Node, free: usage.Free}
-			nodes[v.nodeID] = n
-		}
-		n.free = min(n.free, usage.Free)
-		n.content += v.part.Content
-		switch emptied := len(v.Paths) == 0; {
-		case left == nil || !left.Writing:
-			n.copies += usage.Used
-			if !emptied {
-				n.content += usage.Used
-			}
-		case emptied: // the copies are there already
-			n.content -= usage.Used
-		}
-	}
-	for _, n := range nodes {
-		if need := max(n.copies, n.content); need+n.free/spare > n.free {
-			err := fault.New(fault.Unavailable, "node %q has %d bytes free, and the restore needs %d there", n.host, n.free, need)
-			return fault.Hint(err, "galley app volume ls --size lists what is there; copies of earlier restores go with galley app volume drop-kept")
-		}
-	}
-	return nil
-}
-
-func (r *restoration) space(ctx context.Context, v RestoredVolume) (carrier.Usage, error) {
-	var usage carrier.Usage
-	helper, err := r.carrier(ctx, v.nodeID)
-	if err != nil {
-		return usage, err
-	}
-	var out bytes.Buffer
-	said := &lastOutput{}
-	code, err := helper.Run(ctx, deployer.CarryOptions{
-		Stack: r.Desired.Stack.Name, Args: []string{"space", inside}, Stdout: &out, Log: said,
-		Volumes: []deployer.CarryVolume{{Name: v.Volume, Target: inside, ReadOnly: true}},
-	})
-	if err == nil && code != 0 {
-		err = fmt.Errorf("the helper ended with %d: %s", code, said)
-	}
-	if err == nil {
-		err = json.Unmarshal(out.Bytes(), &usage)
-	}
-	if err != nil {
-		return usage, fmt.Errorf("asking for the space of volume %q: %w", v.Volume, err)
-	}
-	return usage, nil
 }

@@ -31,6 +31,12 @@ type app struct {
 // newApp deploys the recipe with these lines in its env file in place of the sample's.
 func newApp(t *testing.T, s *stage, name string, env ...string) *app {
 	t.Helper()
+	return newAppWith(t, s, name, func(*app) {}, env...)
+}
+
+// newAppWith is newApp, with something done before the deploy.
+func newAppWith(t *testing.T, s *stage, name string, before func(*app), env ...string) *app {
+	t.Helper()
 	a := &app{stage: s, t: t, domain: name + ".example.org", stack: name + "_example_org", home: t.TempDir()}
 	a.must("new", "box", "--domain", a.domain)
 	seed(t, a.repository())
@@ -38,6 +44,7 @@ func newApp(t *testing.T, s *stage, name string, env ...string) *app {
 		t.Fatal(err)
 	}
 	a.set(env...)
+	before(a)
 	a.must("secret", "generate", a.domain)
 	a.must("deploy", a.domain, "--yes")
 	t.Cleanup(a.clean)

@@ -17,7 +17,7 @@ import (
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waiting for %s took too long", what)
 		}
@@ -30,7 +30,7 @@ func label(name string) filters.Args { return filters.NewArgs(filters.Arg("label
 func (a *app) helpers() []string {
 	a.t.Helper()
 	ctx := context.Background()
-	containers, err := a.api.ContainerList(ctx, container.ListOptions{All: true, Filters: label("galley.carrier=" + a.stack)})
+	containers, err := a.local.ContainerList(ctx, container.ListOptions{All: true, Filters: label("galley.carrier=" + a.stack)})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func (a *app) records() []string {
 // container is the ID of the app's running container, "" for none.
 func (a *app) container() string {
 	a.t.Helper()
-	all, err := a.api.ContainerList(context.Background(), container.ListOptions{Filters: label("com.docker.swarm.service.name=" + a.stack + "_app")})
+	all, err := a.local.ContainerList(context.Background(), container.ListOptions{Filters: label("com.docker.swarm.service.name=" + a.stack + "_app")})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func (a *app) container() string {
 // processes are the command lines in the app's container.
 func (a *app) processes() string {
 	a.t.Helper()
-	top, err := a.api.ContainerTop(context.Background(), a.container(), []string{"-eo", "pid,args"})
+	top, err := a.local.ContainerTop(context.Background(), a.container(), []string{"-eo", "pid,args"})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func (a *app) processes() string {
 // copies are the volumes that hold what was before a restore, sorted.
 func (a *app) copies() []string {
 	a.t.Helper()
-	all, err := a.api.VolumeList(context.Background(), volume.ListOptions{Filters: label("galley.kept=" + a.stack)})
+	all, err := a.local.VolumeList(context.Background(), volume.ListOptions{Filters: label("galley.kept=" + a.stack)})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -132,6 +132,11 @@ func (a *app) secrets() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// volumeOf is the app's volume data as a node makes it.
+func volumeOf(a *app) volume.CreateOptions {
+	return volume.CreateOptions{Name: a.stack + "_data", Labels: map[string]string{"com.docker.stack.namespace": a.stack}}
 }
 
 // isRoot skips what only root may do, which CI is.

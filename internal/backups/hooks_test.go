@@ -1,9 +1,11 @@
 package backups
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +98,51 @@ func TestHookSurvivesItsGalley(t *testing.T) {
 	a.leavesNothing()
 }
 
+// TestHelperSurvivesItsGalley kills galley while a helper works: it goes on, and the next
+// galley ends it, be it one that reads, one that writes, or the service that has the
+// secrets.
+func TestHelperSurvivesItsGalley(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, useStage(t), "helper")
+	a.put("file", "precious")
+	if err := os.WriteFile(filepath.Join(a.volume("data"), "noise"), bytes.Repeat(noise(16<<20), 10), 0o600); err != nil { // it takes a moment
+		t.Fatal(err)
+	}
+	run := a.backUp()
+	a.put("file", "before")
+	killed := func(what string, args ...string) {
+		p := a.start(args...)
+		a.pauseHelper(what)
+		p.signal(os.Kill)
+		p.wait()
+		if left := a.helpers(); len(left) != 1 || !strings.Contains(left[0], what) {
+			t.Errorf("the helpers are %q, want the one that does %q", left, what)
+		}
+	}
+	killed("carry pack", "backup", "create", a.domain, "--without-secrets")
+	a.backUp("--without-secrets")
+	a.leavesNothing()
+
+	p := a.start("backup", "create", a.domain)
+	eventually(t, "the service with the secrets", func() bool {
+		return slices.ContainsFunc(a.helpers(), func(h string) bool { return strings.HasPrefix(h, "service galley_secrets_") })
+	})
+	p.signal(os.Kill)
+	p.wait()
+	a.backUp("--without-secrets")
+	a.leavesNothing()
+
+	killed("carry copy", "restore", a.domain, run, "--yes")
+	a.must("restore", a.domain, "--undo", "--yes")
+	a.holds("file", "before")
+	a.leavesNothing()
+
+	killed("carry unpack", "restore", a.domain, run, "--yes")
+	a.restore(run)
+	a.holds("file", "precious")
+	a.leavesNothing()
+}
+
 // TestContainerReplaced kills the container that a hook ran in, while the hook runs and
 // while what it wrote is read: what it prepared may be half of it.
 func TestContainerReplaced(t *testing.T) {
@@ -123,7 +170,7 @@ func TestContainerReplaced(t *testing.T) {
 		helper := a.pauseHelper("carry pack")
 		a.kill(was)
 		a.runs()
-		if err := a.api.ContainerUnpause(context.Background(), helper); err != nil {
+		if err := a.local.ContainerUnpause(context.Background(), helper); err != nil {
 			t.Fatal(err)
 		}
 		a.ended(p.wait(), 3, `the container of service "app" was replaced during the backup`)
@@ -137,7 +184,7 @@ func TestContainerReplaced(t *testing.T) {
 // kill kills a container; swarm starts another.
 func (a *app) kill(id string) {
 	a.t.Helper()
-	if err := a.api.ContainerKill(context.Background(), id, "KILL"); err != nil {
+	if err := a.local.ContainerKill(context.Background(), id, "KILL"); err != nil {
 		a.t.Fatal(err)
 	}
 	eventually(a.t, "the container's end", func() bool { return a.container() != id })
@@ -151,7 +198,7 @@ func (a *app) runs() {
 		if id == "" {
 			return false
 		}
-		c, err := a.api.ContainerInspect(context.Background(), id)
+		c, err := a.local.ContainerInspect(context.Background(), id)
 		return err == nil && c.State != nil && c.State.Health != nil && c.State.Health.Status == container.Healthy
 	})
 }
@@ -160,12 +207,12 @@ func (a *app) runs() {
 func (a *app) pauseHelper(what string) (id string) {
 	a.t.Helper()
 	eventually(a.t, "the helper that does "+what, func() bool {
-		all, err := a.api.ContainerList(context.Background(), container.ListOptions{Filters: label("galley.carrier=" + a.stack)})
+		all, err := a.local.ContainerList(context.Background(), container.ListOptions{Filters: label("galley.carrier=" + a.stack)})
 		if err != nil {
 			a.t.Fatal(err)
 		}
 		for _, c := range all {
-			if strings.Contains(c.Command, what) && a.api.ContainerPause(context.Background(), c.ID) == nil {
+			if strings.Contains(c.Command, what) && a.local.ContainerPause(context.Background(), c.ID) == nil {
 				id = c.ID
 				return true
 			}
