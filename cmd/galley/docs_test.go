@@ -7,7 +7,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
 // inText is a command in running text or a table: `galley app …`.
@@ -59,8 +62,13 @@ func commandsIn(line string, shell bool) (commands []string) {
 	return commands
 }
 
+// grammar is the parser of all commands, made once: it takes longer than parsing does.
+var grammar = sync.OnceValues(func() (*kong.Kong, error) {
+	return newParser(&cli{}, newStreams(strings.NewReader(""), io.Discard, io.Discard), func(int) {})
+})
+
 func parses(command string) error {
-	parser, err := newParser(&cli{}, newStreams(strings.NewReader(""), io.Discard, io.Discard), func(int) {})
+	parser, err := grammar()
 	if err != nil {
 		return err
 	}

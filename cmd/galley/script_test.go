@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -42,11 +43,30 @@ func TestMain(m *testing.M) {
 	testscript.Main(withEngines{m, 0}, map[string]func(){"galley": main})
 }
 
-// TestScript runs the commands that need no engine. What the
-// scripts' commands do is told in scriptcommands_test.go.
+// TestScript runs the commands that need no engine, with galley as releases build it. What
+// the scripts' commands do is told in scriptcommands_test.go.
 func TestScript(t *testing.T) {
-	testscript.Run(t, params(filepath.Join("testdata", "script")))
+	p := params(filepath.Join("testdata", "script"))
+	p.Setup = func(env *testscript.Env) error {
+		if err := setup(env); err != nil || raced[strings.TrimPrefix(filepath.Base(env.WorkDir), "script-")] {
+			return err
+		}
+		galley, err := releasedGalley()
+		env.Setenv("PATH", filepath.Dir(galley)+string(filepath.ListSeparator)+env.Getenv("PATH"))
+		return err
+	}
+	for name := range raced {
+		if _, err := os.Stat(filepath.Join(p.Dir, name+".txtar")); err != nil {
+			t.Error(err)
+		}
+	}
+	testscript.Run(t, p)
 }
+
+// raced are the scripts in which galley does several things at a time, by name.
+// They run this test binary, which may have the race detector: it makes a command that
+// does little take five times as long.
+var raced = map[string]bool{"catalogue-several": true, "catalogue-publish": true, "catalogue-serve": true, "lint": true}
 
 func params(dir string) testscript.Params {
 	return testscript.Params{
