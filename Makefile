@@ -35,7 +35,7 @@ lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt: $$files"; exit 1; fi
 	CGO_ENABLED=0 $(GO) vet ./... # as the programs of the tests are built: compiled once
 
-	$(GO) run $(STATICCHECK) ./...
+	CGO_ENABLED=0 $(GO) run $(STATICCHECK) ./...
 
 ## bench: the benchmarks, with allocations; deploys are compared with docker's client
 bench:
