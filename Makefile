@@ -14,11 +14,14 @@ demo:
 	@CGO_ENABLED=0 $(GO) build $(RELEASE_FLAGS) -o build/galley ./cmd/galley
 	@build/galley demo
 
+# The packages that take longest begin first, or the last of them would run alone.
+LONGEST := ./cmd/galley ./internal/soak ./catalogue ./internal/backups ./internal/bare ./deployer ./internal/nodes
+
 ## test: everything, on a private engine that the tests start themselves
 test: lint
 	@.ci/setup race
 	CGO_ENABLED=0 $(GO) test -vet=off -run Nasty ./rules # its large files, which the race detector spares
-	CGO_ENABLED=1 $(GO) test -vet=off -race -p 4 -timeout 20m ./... # four: most wait for engines more than they work
+	CGO_ENABLED=1 $(GO) test -vet=off -race -p 4 -timeout 20m $(LONGEST) ./... # four: most wait for engines more than they work
 
 ## test-engines: the tests that need a swarm, on Engine 20.10 and on Engine 28.5
 test-engines:

@@ -28,11 +28,12 @@ func TestRepositoryFails(t *testing.T) {
 	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fails := func(name string, hooks int, url, passwordFile string, words ...string) {
+	// What has to answer in time has a fifth of the patience.
+	fails := func(name string, hooks int, patience, url, passwordFile string, words ...string) {
 		t.Run(name, func(t *testing.T) {
 			defer a.within(t)()
 			before := a.hooks()
-			a.exits(3, append(words, "hint: "), "backup", "create", a.domain, "--without-secrets", "--repository", url, "--password-file", passwordFile, "--backup-patience", "2s", "--backup-lock-wait", "0s")
+			a.exits(3, append(words, "hint: "), "backup", "create", a.domain, "--without-secrets", "--repository", url, "--password-file", passwordFile, "--backup-patience", patience, "--backup-lock-wait", "0s")
 			if got := a.hooks() - before; got != hooks {
 				t.Errorf("%d post-hooks ran, want %d", got, hooks)
 			}
@@ -43,15 +44,15 @@ func TestRepositoryFails(t *testing.T) {
 			a.leavesNothing()
 		})
 	}
-	fails("full", 1, smallRepository(t), secret, "no space left")
+	fails("full", 1, "1m", smallRepository(t), secret, "no space left")
 	wrong := filepath.Join(a.home, "wrong")
 	if err := os.WriteFile(wrong, []byte("wrong"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fails("wrong password", 0, a.repository(), wrong, "wrong password")
-	fails("closed", 0, "rest:http://127.0.0.1:1/", secret, "connection refused")
-	fails("mute", 0, "rest:http://"+muteServer(t)+"/", secret, "no progress")
-	fails("mute later", 1, "rest:"+stallingServer(t, a.repository())+"/", secret, "no progress")
+	fails("wrong password", 0, "1m", a.repository(), wrong, "wrong password")
+	fails("closed", 0, "1m", "rest:http://127.0.0.1:1/", secret, "connection refused")
+	fails("mute", 0, "2s", "rest:http://"+muteServer(t)+"/", secret, "no progress")
+	fails("mute later", 1, "15s", "rest:"+stallingServer(t, a.repository())+"/", secret, "no progress")
 	if runs := a.must("backup", "ls", a.domain, "-o", "json").out; strings.Contains(runs, `"complete":true`) {
 		t.Errorf("there is a complete run: %s", runs)
 	}
