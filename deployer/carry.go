@@ -82,8 +82,13 @@ func (c *Carrier) hasVolume(ctx context.Context, name string) error {
 	return nil
 }
 
+// create makes the helper's container. The request once sent is waited for also when ctx
+// ends: given up half way it would leave one that nobody knows of, and that holds volumes.
 func (c *Carrier) create(ctx context.Context, o CarryOptions) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	var mounts []mount.Mount
 	for _, v := range o.Volumes {

@@ -70,6 +70,9 @@ while :; do
 	wait $! || status=$?
 	[ -e ` + againPath + ` ] || exit $status
 	rm ` + againPath + `
+	# A vxlan that the daemon left behind would be in the way of its successor's.
+	for left in /run/docker/netns/*; do umount "$left" 2>/dev/null && rm -f "$left" || :; done
+	for left in $(ip -o link show type vxlan 2>/dev/null | cut -d: -f2 | cut -d@ -f1); do ip link del "$left" 2>/dev/null || :; done
 done
 `
 

@@ -85,6 +85,10 @@ func main() {
 				timer = time.After(50 * time.Millisecond)
 				continue
 			}
+			if mode == "after" { // by then swarm knows of the next one
+				mode, timer = "serve", time.After(3*time.Second)
+				continue
+			}
 			if err := os.WriteFile(ready, nil, 0o600); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
