@@ -27,7 +27,7 @@ const DefaultHookTimeout = 30 * time.Minute
 // be a service that it started again.
 const hookShell = `
 for p in /proc/[0-9]*; do
-other=$(tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep '^` + hookName + `') || continue
+other=$({ tr '\0' '\n' <"$p/cmdline" | grep '^` + hookName + `'; } 2>/dev/null) || continue
 if [ "$other" = "$0" ]; then continue; fi
 for q in /proc/[0-9]*; do
 if grep -q "` + hookMark + `=${other#` + hookName + `}" "$q/environ" 2>/dev/null; then kill -KILL "${q#/proc/}" 2>/dev/null; fi
