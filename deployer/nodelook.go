@@ -35,7 +35,7 @@ type nodeLook struct {
 // lookAtNodes compares containers, by node, with their images: on all nodes at once
 // that can be reached. What cannot be looked at is requested and not observed, and is
 // no problem: only the node's own engine could tell. missed counts containers that
-// ended meanwhile.
+// ended meanwhile, or that swarm does not know of yet to have ended.
 func (e *Engine) lookAtNodes(ctx context.Context, running map[string][]seat, o *Observed) (missed int, err error) {
 	o.Looked, o.NotReached = []Looked{}, []NotReached{}
 	hosts, err := e.hosts(ctx, running)
@@ -113,6 +113,8 @@ func (l *nodeLook) at(ctx context.Context, api *client.Client, seats []seat) {
 		case err != nil:
 			l.err = err
 			return
+		case inspected.State == nil || !inspected.State.Running:
+			l.missed++
 		case !vouched(s.image, inspected.Image):
 			l.problems = append(l.problems, fmt.Sprintf("service %s runs image %s, which the entry does not vouch for", s.service, inspected.Image))
 			fallthrough

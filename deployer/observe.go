@@ -191,17 +191,18 @@ func (e *Engine) observeContainers(ctx context.Context, desired *Desired, curren
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	problems := o.Problems
+	problems, missed := o.Problems, 0
 	for range looks {
 		o.Containers, o.Requested, o.Problems = 0, 0, slices.Clone(problems)
-		missed, err := e.lookAtContainers(ctx, desired, current, o)
-		if err != nil || missed == 0 {
+		var err error
+		if missed, err = e.lookAtContainers(ctx, desired, current, o); err != nil || missed == 0 {
 			return err
 		}
 		if err := pause(ctx, lookAgain); err != nil {
 			return err
 		}
 	}
+	o.Problems = append(o.Problems, fmt.Sprintf("%d of the containers that swarm lists as running have ended", missed))
 	return nil
 }
 

@@ -60,6 +60,19 @@ func (c *counter) take() map[string]int {
 func (r *rig) counted() *counter {
 	r.t.Helper()
 	c := &counter{counts: map[string]int{}}
+	r.behind(func(engine http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			c.count(q)
+			engine.ServeHTTP(w, q)
+		})
+	})
+	c.take()
+	return c
+}
+
+// behind gives the rig a connection that goes by a handler before the engine.
+func (r *rig) behind(wrap func(engine http.Handler) http.Handler) {
+	r.t.Helper()
 	socket := filepath.Join(r.t.TempDir(), "s")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
@@ -76,10 +89,7 @@ func (r *rig) counted() *counter {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", r.lab.node.Socket())
 	}}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		c.count(q)
-		proxy.ServeHTTP(w, q)
-	})}
+	server := &http.Server{Handler: wrap(proxy)}
 	go func() { _ = server.Serve(listener) }()
 	e, err := open(r.t.Context(), "test", "unix://"+socket, []client.Opt{client.WithHost("unix://" + socket)})
 	if err != nil {
@@ -92,8 +102,6 @@ func (r *rig) counted() *counter {
 		_ = e.Close()
 		_ = server.Close()
 	})
-	c.take()
-	return c
 }
 
 // bounded fails when a deploy sent more requests than most beside those that depend

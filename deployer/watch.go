@@ -82,7 +82,8 @@ func (w *watch) begin() {
 	}
 }
 
-// look reads services and tasks, and judges each service.
+// look reads services and tasks, and judges each service. What would be the end of a
+// watch that converged is looked at once more, on the nodes.
 func (w *watch) look(ctx context.Context) (map[string]Progress, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -114,7 +115,7 @@ func (w *watch) look(ctx context.Context) (map[string]Progress, error) {
 	if w.engine.looked != nil {
 		w.engine.looked(w, seen, now)
 	}
-	return progress, nil
+	return progress, w.believe(ctx, progress)
 }
 
 // upToDate lists the tasks of the services' present specs, by service. The

@@ -104,6 +104,11 @@ func TestRestoreUndone(t *testing.T) {
 		}
 		g.signal(os.Interrupt)
 		e := g.wait()
+		defer func() {
+			if t.Failed() {
+				t.Log(e)
+			}
+		}()
 		p.isBefore()
 		if copies := p.copies(); len(copies) > 0 {
 			t.Errorf("copies are left: %q", copies)
