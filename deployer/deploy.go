@@ -135,7 +135,7 @@ func (e *Engine) lockFor(ctx context.Context, desired *Desired, options DeployOp
 		return nil, "", nil, err
 	}
 	release = func() { _ = lock.Release(ctx) }
-	if err := e.refuseRestoring(ctx, stack); err != nil {
+	if err := e.settleRestoring(ctx, stack, false); err != nil {
 		release()
 		return nil, "", nil, err
 	}

@@ -58,8 +58,8 @@ func (e *Engine) Hold(ctx context.Context, stack string, o HoldOptions) (*Hold, 
 		return nil, err
 	}
 	err = e.endOrphans(ctx, stack)
-	if err == nil && !o.Takeover {
-		err = e.refuseRestoring(ctx, stack)
+	if err == nil {
+		err = e.settleRestoring(ctx, stack, o.Takeover)
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Release(ctx))
@@ -205,23 +205,8 @@ func (h *Hold) Start(ctx context.Context) error {
 	return err
 }
 
-// Done forgets what stood before services were stopped: what stands now is what is to stand.
-func (h *Hold) Done(ctx context.Context) error {
-	if err := h.lock.Check(ctx); err != nil {
-		return err
-	}
-	_, id, err := h.engine.readJournal(ctx, h.stack)
-	if err == nil && id != "" {
-		err = h.engine.removeRecord(ctx, id)
-	}
-	if err == nil {
-		h.journalID, h.Stopped = "", nil
-	}
-	return err
-}
-
 // Close gives the lock back and leaves everything as it stands. What was stopped stays
-// so, and its journal with it, unless Resume or Done has ended that.
+// so, and its journal with it, unless Resume or the end of a restore has ended that.
 func (h *Hold) Close(ctx context.Context) {
 	if h.lock != nil {
 		_ = h.lock.Release(ctx)

@@ -147,11 +147,15 @@ func TestHoldOfNothing(t *testing.T) {
 	if r.lockedBy().Journal == nil {
 		t.Error("the deploy ended the journal: what comes after it could not be put back")
 	}
-	if err := hold.Done(t.Context()); err != nil {
+	restore, err := r.BeginRestore(t.Context(), hold, "20261130T015959Z-3f9c", nil, nil, RestoredBeside{})
+	if err == nil {
+		err = restore.Done(t.Context(), hold)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	hold.Close(t.Context())
-	r.noRecords(recordLock, recordJournal)
+	r.noRecords(recordLock, recordJournal, recordRestore)
 }
 
 // TestKilledHold kills who has stopped everything: the journal stays, and who comes next puts

@@ -47,6 +47,7 @@ const (
 	labelPhase   = "galley.phase"
 	phaseKeeping = "keeping"
 	phaseWriting = "writing"
+	phaseDone    = "done" // what is left of it is to be removed
 )
 
 // BeginRestore writes down what a restore is about to do, under the stack's lock. One
@@ -71,28 +72,44 @@ func (e *Engine) BeginRestore(ctx context.Context, h *Hold, run string, kept []K
 
 // Restoring is a stack's restore that did not end, nil for none.
 func (e *Engine) Restoring(ctx context.Context, stack string) (*Restoring, error) {
-	records, err := e.records(ctx, recordRestore, stack)
-	if err != nil {
-		return nil, fmt.Errorf("looking for an unfinished restore: %w", err)
-	}
-	if len(records) == 0 {
-		return nil, nil
-	}
-	r := &Restoring{engine: e, id: records[0].ID}
-	if err := decodeRecord(records[0], r); err != nil {
+	r, done, err := e.readRestoring(ctx, stack)
+	if done {
 		return nil, err
 	}
-	r.Writing = records[0].Spec.Labels[labelPhase] == phaseWriting
-	return r, nil
+	return r, err
 }
 
-// refuseRestoring is the error for a stack whose volumes may be half restored.
-func (e *Engine) refuseRestoring(ctx context.Context, stack string) error {
-	r, err := e.Restoring(ctx, stack)
-	if err != nil || r == nil {
-		return err
+// readRestoring is Restoring; of one that is done its record may have been left.
+func (e *Engine) readRestoring(ctx context.Context, stack string) (r *Restoring, done bool, err error) {
+	records, err := e.records(ctx, recordRestore, stack)
+	if err != nil {
+		return nil, false, fmt.Errorf("looking for an unfinished restore: %w", err)
 	}
-	return r.Unfinished()
+	if len(records) == 0 {
+		return nil, false, nil
+	}
+	r = &Restoring{engine: e, id: records[0].ID}
+	if err := decodeRecord(records[0], r); err != nil {
+		return nil, false, err
+	}
+	phase := records[0].Spec.Labels[labelPhase]
+	r.Writing = phase == phaseWriting
+	return r, phase == phaseDone, nil
+}
+
+// settleRestoring ends, under the stack's lock, a restore that was done when its galley
+// died, and is the error for one that was not, unless takeover says that it may stand.
+func (e *Engine) settleRestoring(ctx context.Context, stack string, takeover bool) error {
+	r, done, err := e.readRestoring(ctx, stack)
+	switch {
+	case err != nil:
+		return err
+	case done:
+		return r.forget(ctx)
+	case r != nil && !takeover:
+		return r.Unfinished()
+	}
+	return nil
 }
 
 // Unfinished is the error for who meets a restore that did not end.
@@ -104,25 +121,55 @@ func (r *Restoring) Unfinished() error {
 // Write notes that the copies are whole and that volumes are about to be written. The
 // lock must be held.
 func (r *Restoring) Write(ctx context.Context, h *Hold) error {
-	if err := h.lock.Check(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	config, _, err := r.engine.api.ConfigInspectWithRaw(ctx, r.id)
-	if err == nil {
-		spec := config.Spec
-		spec.Labels = map[string]string{labelRecord: string(recordRestore), labelStack: r.Stack, labelPhase: phaseWriting}
-		err = r.engine.api.ConfigUpdate(ctx, r.id, swarm.Version{Index: config.Version.Index}, spec)
-	}
-	if err != nil {
+	if err := r.enter(ctx, h, phaseWriting); err != nil {
 		return fmt.Errorf("noting on the swarm that volumes are about to be written: %w", err)
 	}
 	r.Writing = true
 	return nil
 }
 
-// End forgets the restore: its volumes are whole, as the backup has them or as before.
+func (r *Restoring) enter(ctx context.Context, h *Hold, phase string) error {
+	if err := h.lock.Check(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	config, _, err := r.engine.api.ConfigInspectWithRaw(ctx, r.id)
+	if err != nil {
+		return err
+	}
+	spec := config.Spec
+	spec.Labels = map[string]string{labelRecord: string(recordRestore), labelStack: r.Stack, labelPhase: phase}
+	return r.engine.api.ConfigUpdate(ctx, r.id, swarm.Version{Index: config.Version.Index}, spec)
+}
+
+// Done ends a restore whose app runs on what it brought back: what stood before is
+// forgotten, and so is the restore. When galley dies meanwhile, or a part of it fails,
+// the next who takes the stack's lock does the rest.
+func (r *Restoring) Done(ctx context.Context, h *Hold) error {
+	if err := r.enter(ctx, h, phaseDone); err != nil {
+		return fmt.Errorf("noting the restore's end on the swarm: %w", err)
+	}
+	if err := r.forget(ctx); err != nil {
+		return err
+	}
+	h.journalID, h.Stopped = "", nil
+	return nil
+}
+
+// forget removes the journal of what stood before a restore, and then the restore.
+func (r *Restoring) forget(ctx context.Context) error {
+	_, id, err := r.engine.readJournal(ctx, r.Stack)
+	if err == nil {
+		err = r.engine.removeRecord(ctx, id)
+	}
+	if err != nil {
+		return fmt.Errorf("forgetting what stood before the restore: %w", err)
+	}
+	return r.End(ctx)
+}
+
+// End forgets a restore that is undone: all is as before.
 func (r *Restoring) End(ctx context.Context) error {
 	if err := r.engine.removeRecord(context.WithoutCancel(ctx), r.id); err != nil {
 		return fmt.Errorf("noting the restore's end on the swarm: %w", err)

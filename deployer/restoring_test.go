@@ -95,3 +95,58 @@ func TestRestoring(t *testing.T) {
 	r.ends(r.deploy(d), Converged, StateNew)
 	r.noRecords(recordLock, recordJournal, recordRestore)
 }
+
+// TestRestoreDoneAndLeft has galley die between the end of a restore and that of its
+// records: what was restored runs on, and what stood before it is not put back.
+func TestRestoreDoneAndLeft(t *testing.T) {
+	r := newRig(t, "restored")
+	r.converges(r.desired("1.0.0+1", compose("1")))
+	for _, next := range []string{"a deploy", "a backup", "another restore"} {
+		hold, err := r.Hold(t.Context(), r.stack, HoldOptions{Reason: "a restore"})
+		if err == nil {
+			err = hold.Stop(t.Context(), nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		restore, err := r.BeginRestore(t.Context(), hold, "20261130T015959Z-3f9c", nil, nil, RestoredBeside{})
+		if err == nil {
+			err = restore.Write(t.Context(), hold)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := r.desired("2.0.0+2", compose("2"), "CONF_VERSION", "v2")
+		r.ends(r.deploy(d, func(o *DeployOptions) { o.Hold, o.Operation, o.OnFailure = hold, OpRestore, Leave }), Converged, StateNew)
+		restored := r.standing()
+		if err := restore.enter(t.Context(), hold, phaseDone); err != nil {
+			t.Fatal(err)
+		}
+		hold.Close(t.Context()) // as if its galley had died
+		status, err := r.Status(t.Context(), r.stack)
+		if err != nil || !status.Unfinished || status.Restoring != "" {
+			t.Errorf("the status is %+v, %v", status, err)
+		}
+		if left, err := r.Restoring(t.Context(), r.stack); left != nil || err != nil {
+			t.Errorf("a restore that is done is left: %+v, %v", left, err)
+		}
+
+		t.Log(next)
+		if next == "a deploy" {
+			r.ends(r.deploy(d), Converged, StateNew)
+		} else {
+			hold, err := r.Hold(t.Context(), r.stack, HoldOptions{Reason: next, Takeover: next == "another restore"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if recovered, err := hold.Recover(t.Context()); recovered || err != nil {
+				t.Errorf("what stood before came back: %t, %v", recovered, err)
+			}
+			hold.Close(t.Context())
+		}
+		r.noRecords(recordLock, recordJournal, recordRestore)
+		if after := r.standing(); after != restored {
+			t.Errorf("after %s it is\n%s\nand was\n%s", next, after, restored)
+		}
+	}
+}

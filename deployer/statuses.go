@@ -160,7 +160,10 @@ func (e *Engine) addRecord(ctx context.Context, status *Status, kind recordKind,
 		if err := decodeRecord(c, &r); err != nil {
 			return err
 		}
-		status.Unfinished, status.Restoring = true, r.Run
+		status.Unfinished = true
+		if c.Spec.Labels[labelPhase] != phaseDone {
+			status.Restoring = r.Run
+		}
 	case recordLock:
 		var holder Holder
 		if err := decodeRecord(c, &holder); err != nil {

@@ -101,8 +101,7 @@ func Restore(ctx context.Context, e *deployer.Engine, o RestoreOptions) (*Restor
 		return r.undo(ctx, err)
 	}
 	r.result.Kept = r.state.Kept
-	ended := context.WithoutCancel(ctx)
-	if err := cmp.Or(r.hold.Done(ended), r.state.End(ended)); err != nil { // it would be taken for one that is not done
+	if err := r.state.Done(context.WithoutCancel(ctx), r.hold); err != nil { // it may be taken for one that is not done
 		return &r.result, fault.Wrap(fault.Left, err)
 	}
 	return &r.result, nil
