@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,10 +16,12 @@ import (
 // Isolate makes a wanted stack one that nobody outside meets, for a trial: it publishes no
 // port, no proxy routes to it, and networks and volumes that others may use, too, are
 // replaced by its own. A volume is then a local one of the node whatever its driver, and so
-// is what stands in the place of a folder of the node that a service could write to. The
-// answer is what volumes are called that had another name.
-func (d *Desired) Isolate() (renamed map[string]string) {
-	i := isolation{stack: d.Stack, networks: map[string]string{}, volumes: map[string]string{}, folders: map[string]string{}}
+// is what stands in the place of a folder of the node that a service could write to, or in
+// which the engine's socket may lie. Without egress its networks have no way out: an app
+// that sends mail by itself does not send it twice. The answer is what volumes are called
+// that had another name.
+func (d *Desired) Isolate(egress bool) (renamed map[string]string) {
+	i := isolation{stack: d.Stack, egress: egress, networks: map[string]string{}, volumes: map[string]string{}, folders: map[string]string{}}
 	i.ownNetworks()
 	i.ownVolumes()
 	for name, service := range d.Stack.Services {
@@ -46,6 +49,7 @@ func (d *Desired) Isolate() (renamed map[string]string) {
 // paths on the node.
 type isolation struct {
 	stack                      *Stack
+	egress                     bool
 	networks, volumes, folders map[string]string
 }
 
@@ -55,12 +59,18 @@ func (i *isolation) labels() map[string]string {
 
 func (i *isolation) ownNetworks() {
 	for _, name := range sortedKeys(i.stack.Networks) {
-		if n := i.stack.Networks[name]; n.External && name != "none" {
+		n := i.stack.Networks[name]
+		switch {
+		case name == "none":
+			continue
+		case n.External:
 			own := i.stack.Name + "_apart" + strconv.Itoa(len(i.networks))
 			i.networks[name] = own
 			delete(i.stack.Networks, name)
-			i.stack.Networks[own] = Network{Name: own, Options: network.CreateOptions{Driver: "overlay", Labels: i.labels()}}
+			n = Network{Name: own, Options: network.CreateOptions{Driver: defaultDriver, Labels: i.labels()}}
 		}
+		n.Options.Internal = n.Options.Internal || !i.egress
+		i.stack.Networks[n.Name] = n
 	}
 }
 
@@ -88,7 +98,7 @@ func (i *isolation) mounts(container *swarm.ContainerSpec) {
 			if own, ok := i.volumes[m.Source]; ok {
 				m.Source = own
 			}
-		case m.Type == mount.TypeBind && !m.ReadOnly:
+		case m.Type == mount.TypeBind && (!m.ReadOnly || leadsToEngine(m.Source)):
 			m.Type, m.Source, m.BindOptions = mount.TypeVolume, i.folder(m.Source), nil
 		default:
 			continue
@@ -100,13 +110,25 @@ func (i *isolation) mounts(container *swarm.ContainerSpec) {
 	}
 }
 
+// leadsToEngine tells of a node's folder, or a socket, by which who may only read it can
+// have the engine do anything.
+func leadsToEngine(source string) bool {
+	source = path.Clean(source)
+	for _, dir := range []string{"/run", "/var/run"} {
+		if source == dir || strings.HasPrefix(source, dir+"/") || strings.HasPrefix(dir, strings.TrimSuffix(source, "/")+"/") {
+			return true
+		}
+	}
+	return strings.HasSuffix(source, ".sock")
+}
+
 // folder is the volume in the place of a node's folder.
-func (i *isolation) folder(path string) string {
-	if own, ok := i.folders[path]; ok {
+func (i *isolation) folder(source string) string {
+	if own, ok := i.folders[source]; ok {
 		return own
 	}
 	own := i.stack.Name + "_folder" + strconv.Itoa(len(i.folders))
-	i.folders[path] = own
+	i.folders[source] = own
 	i.stack.Volumes[own] = Volume{Name: own, Options: volume.CreateOptions{Name: own, Labels: i.labels()}}
 	return own
 }

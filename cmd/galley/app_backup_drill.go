@@ -16,6 +16,7 @@ type backupDrillCmd struct {
 	Domain          string        `arg:"" help:"The domain that was backed up."`
 	RunID           string        `arg:"" name:"run" optional:"" help:"The run, or the beginning of its name (default: the newest that is complete)."`
 	Server          string        `short:"s" help:"The server to try it on (default: the one that it was backed up from)." placeholder:"SERVER"`
+	Egress          bool          `help:"Let the trial reach other machines, as the app does: some need that to come up, and some send mail."`
 	HookTimeout     time.Duration `default:"30m" help:"How long a hook or a probe of the recipe may take." placeholder:"DURATION"`
 	repositoryFlags `embed:""`
 	restoreFlags    `embed:""`
@@ -27,9 +28,9 @@ func (backupDrillCmd) Help() string {
   galley app backup drill cloud.example.org
   galley app backup drill cloud.example.org --server spare --output json
 
-Restores a run into a stack of its own that nobody reaches: no port is published, no
-proxy routes to it, networks of others are replaced by its own. It waits until all
-services are healthy, runs the recipe's probes (the labels galley.backup.probe), and
+Restores a run into a stack of its own that nobody reaches, and that reaches nobody: no
+port is published, no proxy routes to it, its networks are its own and have no way out,
+and the engine's socket is not there. It waits until all services are healthy, runs the recipe's probes (the labels galley.backup.probe), and
 removes the stack with all that it made, volumes and secrets included. Suits a timer.
 
 Exit codes: 0 the backup is one, 1 the app did not come up from it, 3 could not try,
@@ -72,7 +73,7 @@ func (c *backupDrillCmd) Run(ctx context.Context, s *streams, signals *signals, 
 	if err := back.prepare(ctx, to); err != nil {
 		return err
 	}
-	back.apart = back.wanted.desired.Isolate()
+	back.apart = back.wanted.desired.Isolate(c.Egress)
 	answer := drillDocument{Domain: c.Domain, Run: manifest.Run, Server: to.Server, Bytes: manifest.Bytes()}
 	_, failed := back.carryOut(ctx, false)
 	kind := fault.KindOf(failed)

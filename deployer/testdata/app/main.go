@@ -4,7 +4,8 @@
 // does not listen to SIGTERM, "needs" ends at once until another app on its volume
 // is healthy, "after" is healthy once another on its volume did that. SICK is the SLOT
 // that is sick whatever the MODE, and after LIFE it ends with exit code 1. Called as
-// "app health" it is the container's health check.
+// "app health" it is the container's health check, as "app routes" it prints the routes
+// that the container has.
 package main
 
 import (
@@ -29,6 +30,15 @@ func main() {
 			fmt.Println("the app is not well")
 			os.Exit(1)
 		}
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "routes" {
+		routes, err := os.ReadFile("/proc/net/route")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Print(string(routes))
 		return
 	}
 	mode := os.Getenv("MODE")
