@@ -33,7 +33,7 @@ var carrierDir string
 // tests does not start where there is no other file.
 var carryingGalley = sync.OnceValue(func() error {
 	var err error
-	if carrierDir, err = os.MkdirTemp("", "galley-test-carrier-"); err != nil {
+	if carrierDir, err = os.MkdirTemp("", "test-galley-carrier-"); err != nil {
 		return err
 	}
 	path := filepath.Join(carrierDir, "galley")

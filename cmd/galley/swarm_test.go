@@ -152,7 +152,7 @@ func (s *swarmStage) record(dir string, next http.Handler) http.Handler {
 
 // appBinary is testdata/app, built once for all tests.
 var appBinary = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "galley-test-app-")
+	dir, err := os.MkdirTemp("", "test-galley-app-")
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func carrierProgram(ts *testscript.TestScript, _ bool, _ []string) {
 
 // releasedGalley is galley as releases build it, made once for all tests. TestMain removes it.
 var releasedGalley = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "galley-released-")
+	dir, err := os.MkdirTemp("", "test-galley-released-")
 	if err != nil {
 		return "", err
 	}

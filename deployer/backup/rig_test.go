@@ -18,7 +18,7 @@ import (
 
 // TestMain keeps what the machine has set for restic out of the tests.
 func TestMain(m *testing.M) {
-	home, err := os.MkdirTemp("", "galley-backup-")
+	home, err := os.MkdirTemp("", "test-galley-backup-")
 	if err != nil {
 		panic(err)
 	}

@@ -111,7 +111,7 @@ func (s *stage) start(manager, node *engine.Engine, bridge string) (err error) {
 	if s.local, err = node.Client(); err != nil {
 		return err
 	}
-	if s.dir, err = os.MkdirTemp("", "galley-backups-"); err != nil {
+	if s.dir, err = os.MkdirTemp("", "test-galley-backups-"); err != nil {
 		return err
 	}
 	if s.galley, err = builtGalley(); err != nil {
@@ -152,7 +152,7 @@ var builtDir string
 
 // builtGalley is galley as releases build it: it is its own helper.
 var builtGalley = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "galley-backups-bin-")
+	dir, err := os.MkdirTemp("", "test-galley-backups-bin-")
 	if err != nil {
 		return "", err
 	}

@@ -90,7 +90,7 @@ func (s *stage) start(ctx context.Context, e *engine.Engine) (err error) {
 	if s.api, err = e.Client(); err != nil {
 		return err
 	}
-	if s.dir, err = os.MkdirTemp("", "galley-soak-"); err != nil {
+	if s.dir, err = os.MkdirTemp("", "test-galley-soak-"); err != nil {
 		return err
 	}
 	built := make(chan error, 1)

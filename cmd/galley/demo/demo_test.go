@@ -48,7 +48,7 @@ var buildDir string
 
 func TestMain(m *testing.M) {
 	var err error
-	if buildDir, err = os.MkdirTemp("", "galley-built-"); err != nil {
+	if buildDir, err = os.MkdirTemp("", "test-galley-built-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

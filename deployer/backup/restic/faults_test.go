@@ -291,3 +291,27 @@ func TestLockedRepositoryIsTriedAgain(t *testing.T) {
 	}
 	prepared{snapshot: stored.Snapshot, data: data}.intact(t, r)
 }
+
+// TestDeadHolderIsNotWaitedFor has a restic hold the repository that was killed, and of
+// whose end its parent has not heard yet: restic takes it for alive until then.
+func TestDeadHolderIsNotWaitedFor(t *testing.T) {
+	r, _ := fresh(t)
+	held := exec.Command("restic", "check", "--read-data")
+	held.Env = r.environ()
+	if err := held.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitLock(t, filepath.Join(r.URL, "locks"))
+	if err := held.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	r.LockWait = 30 * time.Second
+	r.Notify = func(string) {
+		told++
+		_ = held.Wait()
+	}
+	if err := r.Check(t.Context(), false); err != nil || told != 1 {
+		t.Errorf("%v; told %d times", err, told)
+	}
+}

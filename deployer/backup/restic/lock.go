@@ -18,7 +18,8 @@ type lockTry struct {
 }
 
 // again decides whether a request that failed with err is made once more, and waits
-// until then. Locks whose holders are gone are removed at the first.
+// until then. Locks whose holders are gone are removed each time: one that was killed
+// is there for restic until its parent has heard of its end.
 func (l *lockTry) again(ctx context.Context, err error) bool {
 	if !Is(err, Locked) {
 		return false
@@ -41,6 +42,7 @@ func (l *lockTry) again(ctx context.Context, err error) bool {
 	defer pause.Stop()
 	select {
 	case <-pause.C:
+		_ = l.r.Unlock(ctx) // the request tells what is wrong with the repository
 		return true
 	case <-ctx.Done():
 		return false

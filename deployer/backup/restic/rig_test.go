@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if repository := os.Getenv(standInVariable); repository != "" {
 		standIn(repository)
 	}
-	home, err := os.MkdirTemp("", "galley-restic-")
+	home, err := os.MkdirTemp("", "test-galley-restic-")
 	if err != nil {
 		panic(err)
 	}
