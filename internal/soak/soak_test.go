@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	soakDeploys = flag.Int("soak", 12, "how many deploys TestSoak makes")
+	soakDeploys = flag.Int("soak", 20, "how many deploys TestSoak makes")
 	soakSeed    = flag.Uint64("seed", 1, "what TestSoak's faults are drawn from; 0 draws a seed")
 )
 
