@@ -92,13 +92,16 @@ func copyVerified(stored plumbing.EncodedObject, h plumbing.Hash, size int64) (_
 	if err != nil {
 		return nil, err
 	}
-	if got := plumbing.ComputeHash(stored.Type(), data); got != h {
-		return nil, fmt.Errorf("its bytes have the hash %s", got)
-	}
 	obj := &plumbing.MemoryObject{}
 	obj.SetType(stored.Type())
-	_, err = obj.Write(data)
-	return obj, err
+	if _, err := obj.Write(data); err != nil {
+		return nil, err
+	}
+	// It is computed at the first call and kept: done here, what is shared is only read.
+	if got := obj.Hash(); got != h {
+		return nil, fmt.Errorf("its bytes have the hash %s", got)
+	}
+	return obj, nil
 }
 
 func content(obj plumbing.EncodedObject) ([]byte, error) {
