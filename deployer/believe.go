@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -45,7 +46,7 @@ func (w *watch) believe(ctx context.Context, progress map[string]Progress) error
 }
 
 // endedAmong tells of containers, listed by node, which do not do what swarm says they
-// do, and what they do instead ("has ended", "is unhealthy").
+// do, and what they do instead: hasEndedSays, or that it is ill.
 func (e *Engine) endedAmong(ctx context.Context, running map[string][]string) (map[string]string, error) {
 	if err := e.connect(ctx, running); err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (e *Engine) connect(ctx context.Context, running map[string][]string) error
 	return nil
 }
 
-// statesOf asks an engine for containers in one request; what is "" runs and, with a
+// statesOf asks an engine for containers in one request; what is "" may run and, with a
 // health check, is not known to be ill. Swarm ends a container at the first word that it
 // is unhealthy.
 func statesOf(ctx context.Context, api *client.Client, ids []string) (map[string]string, error) {
@@ -106,11 +107,11 @@ func statesOf(ctx context.Context, api *client.Client, ids []string) (map[string
 	}
 	states := map[string]string{}
 	for _, id := range ids {
-		states[id] = "has ended" // one that is removed is not listed
+		states[id] = hasEndedSays // one that is removed is not listed
 	}
 	for _, c := range listed {
 		switch {
-		case c.State != container.StateRunning && c.State != container.StatePaused:
+		case c.State == container.StateExited || c.State == container.StateDead || c.State == container.StateRemoving:
 		case strings.Contains(c.Status, "("+container.Unhealthy+")"):
 			states[c.ID] = "is unhealthy"
 		default:
@@ -118,4 +119,25 @@ func statesOf(ctx context.Context, api *client.Client, ids []string) (map[string
 		}
 	}
 	return states, nil
+}
+
+const hasEndedSays = "has ended"
+
+// passEnded leaves out the tasks that swarm wants ended and whose containers have, by the
+// word of their nodes' own engines. What cannot be asked stays.
+func (e *Engine) passEnded(ctx context.Context, tasks []swarm.Task) ([]swarm.Task, error) {
+	ending := map[string][]string{}
+	for _, t := range tasks {
+		if c := t.Status.ContainerStatus; t.DesiredState != swarm.TaskStateRunning && c != nil && c.ContainerID != "" {
+			ending[t.NodeID] = append(ending[t.NodeID], c.ContainerID)
+		}
+	}
+	over, err := e.endedAmong(ctx, ending)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(tasks, func(t swarm.Task) bool {
+		c := t.Status.ContainerStatus
+		return t.DesiredState != swarm.TaskStateRunning && c != nil && over[c.ContainerID] == hasEndedSays
+	}), nil
 }

@@ -125,3 +125,46 @@ func TestStatesOf(t *testing.T) {
 		}
 	}
 }
+
+// TestPassEnded wants a task to count as ended with its container, where it is to end.
+func TestPassEnded(t *testing.T) {
+	r := newRig(t, "ended")
+	r.converges(r.desired("1.0.0+1", compose("1", "condition: any", "condition: none")))
+	_, id, _ := r.service("app")
+	tasks, err := r.runningTasks(t.Context(), r.stack, map[string]bool{id: true})
+	if err != nil || len(tasks) != 1 {
+		t.Fatalf("%d tasks, %v", len(tasks), err)
+	}
+	left := func(desired swarm.TaskState) int {
+		t.Helper()
+		mine := slices.Clone(tasks)
+		mine[0].DesiredState = desired
+		still, err := r.passEnded(t.Context(), mine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(still)
+	}
+	if left(swarm.TaskStateShutdown) != 1 {
+		t.Error("a task whose container runs was passed over")
+	}
+	if err := r.api.ContainerKill(t.Context(), tasks[0].Status.ContainerStatus.ContainerID, "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("the container's end", func() bool { return left(swarm.TaskStateShutdown) == 0 })
+	if left(swarm.TaskStateRunning) != 1 {
+		t.Error("a task was passed over that swarm wants to run")
+	}
+}
+
+// TestGraceOf takes the longest stop grace period.
+func TestGraceOf(t *testing.T) {
+	minute, hour := time.Minute, time.Hour
+	tasks := []swarm.Task{
+		{}, {Spec: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{StopGracePeriod: &hour}}},
+		{Spec: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{StopGracePeriod: &minute}}},
+	}
+	if got := graceOf(tasks); got != time.Hour {
+		t.Errorf("%s", got)
+	}
+}

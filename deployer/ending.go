@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,15 +12,25 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// endsWithin bounds the wait for tasks to end: a stop grace period of minutes is
-// a recipe's good right.
+// endsWithin bounds the wait for tasks to end, beside the longest of their stop grace
+// periods.
 const endsWithin = 2 * time.Minute
+
+// graceOf is the longest time that one of the tasks may take to stop.
+func graceOf(tasks []swarm.Task) (longest time.Duration) {
+	for _, t := range tasks {
+		if c := t.Spec.ContainerSpec; c != nil && c.StopGracePeriod != nil {
+			longest = max(longest, *c.StopGracePeriod)
+		}
+	}
+	return longest
+}
 
 // awaitEnded waits until no task of the services of those IDs runs or may still
 // come to run, so that volumes, ports and networks are free. One that a node has
 // accepted counts: it may yet set its network up, after swarm removed it. The
 // services may be gone: their tasks are found by the stack's label, which tasks
-// keep.
+// keep. A task whose container has ended counts as ended, also before swarm says so.
 func (e *Engine) awaitEnded(ctx context.Context, stack string, services map[string]bool) error {
 	return e.awaitTasks(ctx, stack, services, false)
 }
@@ -32,9 +43,13 @@ func (e *Engine) awaitGone(ctx context.Context, stack string, services map[strin
 }
 
 func (e *Engine) awaitTasks(ctx context.Context, stack string, services map[string]bool, passDown bool) error {
-	deadline := time.Now().Add(endsWithin)
+	began, within := time.Now(), endsWithin
 	for look := 1; ; look++ {
 		running, err := e.runningTasks(ctx, stack, services)
+		within = max(within, endsWithin+graceOf(running))
+		if err == nil && look%looksToNodes == 0 {
+			running, err = e.passEnded(ctx, running)
+		}
 		if err == nil && passDown && look%looksToNodes == 0 {
 			running, err = e.passDown(ctx, running)
 		}
@@ -44,8 +59,10 @@ func (e *Engine) awaitTasks(ctx context.Context, stack string, services map[stri
 		if len(running) == 0 {
 			return nil
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("waiting for tasks to end: %d of them did not within %s", len(running), endsWithin)
+		if time.Since(began) > within {
+			t := running[0]
+			return fmt.Errorf("waiting for tasks to end: %d of them did not within %s; task %s of service %s is %s on node %s, and is to be %s",
+				len(running), within, t.ID, t.ServiceID, t.Status.State, cmp.Or(t.NodeID, "(none)"), t.DesiredState)
 		}
 		if err := pause(ctx, lookAgain); err != nil {
 			return err

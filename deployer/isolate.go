@@ -24,7 +24,8 @@ func (d *Desired) Isolate(egress bool) (renamed map[string]string) {
 	i := isolation{stack: d.Stack, egress: egress, networks: map[string]string{}, volumes: map[string]string{}, folders: map[string]string{}}
 	i.ownNetworks()
 	i.ownVolumes()
-	for name, service := range d.Stack.Services {
+	for _, name := range sortedKeys(d.Stack.Services) {
+		service := d.Stack.Services[name]
 		spec := copySpec(service.Spec)
 		maps.DeleteFunc(spec.Labels, func(label, _ string) bool {
 			return strings.HasPrefix(label, "traefik.") || strings.HasPrefix(label, "caddy")

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/swarm"
+
 	"github.com/galley-coop/galley/catalogue"
 	"github.com/galley-coop/galley/internal/engine"
 )
@@ -167,11 +169,30 @@ func (r *rig) see(e Event) {
 func (r *rig) ends(o Outcome, verdict Verdict, state StateAfter) {
 	r.t.Helper()
 	if o.Verdict != verdict || o.State != state {
-		r.t.Fatalf("%s, state %s (%s); want %s, state %s\n%s", o.Verdict, o.State, o.Reason, verdict, state, strings.Join(r.events, "\n"))
+		r.t.Fatalf("%s, state %s (%s); want %s, state %s\n%s\n%s", o.Verdict, o.State, o.Reason, verdict, state, strings.Join(r.events, "\n"), r.lives())
 	}
 	if document, err := json.Marshal(o); err != nil || bytes.Contains(document, []byte("null")) {
 		r.t.Errorf("the outcome is %s (%v); expected no null in it", document, err)
 	}
+}
+
+// lives tells when the stack's containers began and ended, by their node's engine, and
+// what swarm says of their tasks.
+func (r *rig) lives() string {
+	text := "now " + time.Now().UTC().Format(time.RFC3339Nano)
+	tasks, err := r.api.TaskList(r.t.Context(), swarm.TaskListOptions{Filters: byStack(r.stack)})
+	if err != nil {
+		return err.Error()
+	}
+	for _, task := range tasks {
+		text += fmt.Sprintf("\ntask %s %s, to be %s, since %s, %s", task.ID, task.Status.State, task.DesiredState, changedAt(&task).Format(time.RFC3339Nano), task.Status.Err)
+		if c := task.Status.ContainerStatus; c != nil && c.ContainerID != "" {
+			if inspected, err := r.api.ContainerInspect(r.t.Context(), c.ContainerID); err == nil {
+				text += fmt.Sprintf("; container %s from %s to %s", inspected.State.Status, inspected.State.StartedAt, inspected.State.FinishedAt)
+			}
+		}
+	}
+	return text
 }
 
 // converges deploys what must converge.
