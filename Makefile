@@ -21,7 +21,7 @@ LONGEST := ./cmd/galley ./internal/soak ./catalogue ./internal/backups ./interna
 test: lint
 	@.ci/setup race
 	CGO_ENABLED=0 $(GO) test -vet=off -run Nasty ./rules # its large files, which the race detector spares
-	CGO_ENABLED=1 $(GO) test -vet=off -race -p 3 -timeout 40m $(LONGEST) ./... # three: the longest wait for engines of their own more than they work
+	CGO_ENABLED=1 $(GO) test -vet=off -race -p 2 -timeout 40m $(LONGEST) ./... # two: each of the longest has engines of its own, and those share two cores
 
 ## test-engines: the tests that need a swarm, on Engine 20.10 and on Engine 28.5
 test-engines:

@@ -29,7 +29,9 @@ func TestChangedModeIsPutBack(t *testing.T) {
 	before := r.standing()
 	_, id, _ := r.service("app")
 	global := compose("2", "replicas: 1", "mode: global")
-	o := r.deploy(r.desired("2.0.0+2", withNetwork(twoServices(global, "exit1")), "CONF_VERSION", "v2"))
+	// On a busy machine a process may take more than a second to its end.
+	bad := strings.Replace(twoServices(global, "exit1"), "      update_config: {monitor: 1s}\n", "      update_config: {monitor: 5s}\n", 1)
+	o := r.deploy(r.desired("2.0.0+2", withNetwork(bad), "CONF_VERSION", "v2"))
 	r.ends(o, Failed, StatePrevious)
 	if !strings.Contains(o.Reason, "service "+r.stack+"_side: its task failed 3 times") {
 		t.Errorf("reason %q", o.Reason)

@@ -115,7 +115,7 @@ pivot_root . mnt
 if [ "$2" = systemd ]; then
 	exec env -i container=galley PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /bin/sh -c 'umount -n -l /mnt; exec /sbin/init' </dev/null
 fi
-exec chroot . /bin/sh -c 'umount -n -l /mnt; /usr/sbin/sshd -D & wait $!' </dev/null
+exec chroot . /bin/sh -c 'umount -n -l /mnt; /usr/sbin/sshd -D & wait $!' galley-bare </dev/null
 `
 
 // start starts a machine on the network.
