@@ -181,7 +181,7 @@ func TestJudgeFailures(t *testing.T) {
 		{name: "failed once, runs now", service: replicated(1), tasks: []swarm.Task{taskIn("a", 1, failed, 1, exit), taskIn("b", 1, running, 3)}, want: created, now: 6, phase: Settled, running: 1},
 		{name: "failed three times", service: replicated(1), tasks: three, want: created, now: 9, phase: Failing, reason: "its task failed 3 times, the last one with: task: non-zero exit (1)"},
 		{name: "rejected at last by its node", service: replicated(1), tasks: rejected("invalid mount config"), want: created, now: 9, phase: Broken, reason: "its task failed 3 times, the last one with: invalid mount config"},
-		{name: "rejected by a node that was busy", service: replicated(1), tasks: rejected("Pool overlaps with other one on this address space"), want: created, now: 9, phase: Failing, reason: "its task failed 3 times, the last one with: Pool overlaps"},
+		{name: "rejected by a node that was busy", service: replicated(1), tasks: rejected("Pool overlaps with other one on this address space"), want: created, now: 9, phase: Starting},
 		{name: "its image is not to be had", service: replicated(1), tasks: rejected("No such image: app:1"), want: created, now: 9, phase: Broken, reason: "its image could not be pulled, in 3 tries: No such image: app:1; swarm says so too when"},
 		{name: "failed three times, runs at last", service: replicated(1), tasks: append(three[:3:3], up), want: created, now: 10.9, phase: Settling, running: 1},
 		{name: "failed three times, has run for long enough", service: replicated(1), tasks: append(three[:3:3], up), want: created, now: 11.1, phase: Settled, running: 1},

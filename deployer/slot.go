@@ -18,7 +18,8 @@ type slot struct {
 	coming *swarm.Task // on its way
 	last   *swarm.Task // the newest, whatever became of it
 	failed *swarm.Task // the newest that failed since the write
-	// failures counts tasks that failed since the write.
+	// failures counts tasks that failed since the write, but for those that a node
+	// rejected which was busy with its networks.
 	failures int
 }
 
@@ -132,7 +133,9 @@ func (s *slot) add(t *swarm.Task, want Expectation) {
 		s.up = newer(s.up, t)
 	case hasFailed(t):
 		if !want.Known[t.ID] {
-			s.failures++
+			if t.Status.State != swarm.TaskStateRejected || !passes(t.Status.Err) {
+				s.failures++
+			}
 			s.failed = newer(s.failed, t)
 		}
 	case !hasEnded(t) && t.DesiredState != swarm.TaskStateShutdown && t.DesiredState != swarm.TaskStateRemove:
