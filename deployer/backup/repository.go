@@ -17,6 +17,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/galley-coop/galley/deployer/backup/carrier"
 	"github.com/galley-coop/galley/deployer/backup/restic"
 	"github.com/galley-coop/galley/internal/fault"
 )
@@ -176,31 +177,49 @@ func partFile(domain string, p *Part) string {
 }
 
 // StorePart stores what source writes as a part of a run, and fills in the part's
-// File, Snapshot, Bytes and SHA256. Where source set Bytes and SHA256 to what they
-// must be before it returned, and they are not, nothing is stored. The caller adds
-// the part to the manifest.
+// File, Snapshot, Bytes and SHA256. The caller adds the part to the manifest.
 func (r *Repository) StorePart(ctx context.Context, m *Manifest, p *Part, source func(w io.Writer) error) error {
-	p.File = partFile(m.Domain, p)
 	counted := newTally()
-	began, err := RunTime(m.Run)
+	err := r.storePart(ctx, m, p, func(w io.Writer) error { return source(io.MultiWriter(w, counted)) })
 	if err != nil {
 		return err
 	}
-	options := restic.StoreOptions{File: p.File, Host: m.Server, Tags: partTags(m.Domain, m.Run, p.Kind), Time: began}
-	stored, err := r.Store(ctx, options, func(w io.Writer) error {
-		if err := source(io.MultiWriter(w, counted)); err != nil {
+	p.Bytes, p.SHA256 = counted.bytes, counted.sum()
+	return nil
+}
+
+// takePart is StorePart for a part that is digested where it comes from, which source
+// tells in the end. It is stored only when the same number of bytes with the same
+// checksum came through: a digest of the whole a second time would cost as much as
+// getting it here.
+func (r *Repository) takePart(ctx context.Context, m *Manifest, p *Part, source func(w io.Writer) (carrier.Summary, error)) error {
+	var sent carrier.Summary
+	err := r.storePart(ctx, m, p, func(w io.Writer) (err error) {
+		var came carrier.Checksum
+		if sent, err = source(io.MultiWriter(w, &came)); err != nil {
 			return err
 		}
-		if sum := counted.sum(); p.SHA256 != "" && (p.SHA256 != sum || p.Bytes != counted.bytes) {
-			return fmt.Errorf("%d bytes with the digest %s came through, and %d with %s were sent", counted.bytes, sum, p.Bytes, p.SHA256)
+		if !came.Of(sent) {
+			return fmt.Errorf("%d bytes with the checksum %08x came through, and %d with %08x were sent", came.Bytes, came.CRC32C, sent.Bytes, sent.CRC32C)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	p.Snapshot, p.Bytes, p.SHA256 = stored.Snapshot, counted.bytes, counted.sum()
+	p.Bytes, p.SHA256 = sent.Bytes, sent.SHA256
 	return nil
+}
+
+func (r *Repository) storePart(ctx context.Context, m *Manifest, p *Part, source func(w io.Writer) error) error {
+	p.File = partFile(m.Domain, p)
+	began, err := RunTime(m.Run)
+	if err != nil {
+		return err
+	}
+	stored, err := r.Store(ctx, restic.StoreOptions{File: p.File, Host: m.Server, Tags: partTags(m.Domain, m.Run, p.Kind), Time: began}, source)
+	p.Snapshot = stored.Snapshot
+	return err
 }
 
 // StoreManifest ends a run: it is complete from then on.

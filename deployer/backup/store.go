@@ -40,10 +40,15 @@ func (c *creation) storeVolume(ctx context.Context, v ScopeVolume) error {
 		if len(places) > 1 { // each node has one of its own
 			part.Name += "@" + place.Node
 		}
-		err = c.storePart(ctx, part, func(w io.Writer, p *Part) error { return pack(ctx, helper, c.App.Stack, p, w) })
+		passed := newMeter(c.Report, "store", &part)
+		err = c.Repository.takePart(ctx, &c.manifest, &part, func(w io.Writer) (carrier.Summary, error) {
+			return pack(ctx, helper, c.App.Stack, &part, passed.through(w))
+		})
 		if err != nil {
 			return fmt.Errorf("backing up volume %q of node %q: %w", v.Name, place.Node, err)
 		}
+		passed.finish()
+		c.manifest.Parts = append(c.manifest.Parts, part)
 	}
 	return nil
 }
@@ -78,27 +83,25 @@ func (c *creation) carrier(ctx context.Context, nodeID string) (*deployer.Carrie
 	return made, err
 }
 
-// pack has a helper write a volume's tar to w, and notes in the part what it says that it
-// wrote: with anything else the part is not stored.
-func pack(ctx context.Context, helper *deployer.Carrier, stack string, p *Part, w io.Writer) error {
+// pack has a helper write a volume's tar to w, and tells what it says that it wrote.
+func pack(ctx context.Context, helper *deployer.Carrier, stack string, p *Part, w io.Writer) (carrier.Summary, error) {
 	said := &lastOutput{}
 	code, err := helper.Run(ctx, deployer.CarryOptions{
 		Stack: stack, Args: append([]string{"pack", inside}, p.Paths...), Stdout: w, Log: said,
 		Volumes: []deployer.CarryVolume{{Name: p.Volume, Target: inside, ReadOnly: true}},
 	})
 	if err != nil {
-		return err
+		return carrier.Summary{}, err
 	}
 	summary, err := summaryOf(code, said)
 	if err != nil {
-		return err
+		return summary, err
 	}
-	p.Bytes, p.SHA256 = summary.Bytes, summary.SHA256
 	p.Content, p.Files, p.Skipped = summary.Content, summary.Files, summary.Skipped
 	if len(p.Paths) > 0 && p.Content == 0 {
-		return fault.New(fault.Unavailable, "%s in volume %q holds nothing: what should have written it did not", strings.Join(p.Paths, ", "), p.Volume)
+		err = fault.New(fault.Unavailable, "%s in volume %q holds nothing: what should have written it did not", strings.Join(p.Paths, ", "), p.Volume)
 	}
-	return nil
+	return summary, err
 }
 
 // summaryOf reads how a helper's work ended.

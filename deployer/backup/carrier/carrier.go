@@ -20,9 +20,11 @@ package carrier
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"hash/crc32"
 )
 
 // maxTold bounds what Summary.Skipped lists.
@@ -39,6 +41,9 @@ type Summary struct {
 	// Bytes is the length of the stream, and SHA256 its hash in hex.
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
+	// CRC32C is the stream's checksum by the polynomial of Castagnoli (RFC 3720,
+	// section 12.1): a twentieth of SHA256's work, for whoever hands the stream on.
+	CRC32C uint32 `json:"crc32c"`
 	// Skipped names, as "path: why", what could not be carried as it was: sockets,
 	// what vanished or shrank meanwhile, attributes that the file system refused.
 	// The list ends after 20; SkippedCount is their number.
@@ -54,12 +59,43 @@ func (s *Summary) tell(rel, format string, args ...any) {
 }
 
 // finish fills in what is known when the stream has ended.
-func (s *Summary) finish(bytes int64, h hash.Hash) Summary {
-	s.Bytes, s.SHA256 = bytes, hex.EncodeToString(h.Sum(nil))
+func (s *Summary) finish(t *tally) Summary {
+	s.Bytes, s.SHA256, s.CRC32C = t.sum.Bytes, hex.EncodeToString(t.hash.Sum(nil)), t.sum.CRC32C
 	if s.Skipped == nil {
 		s.Skipped = []string{} // a list in JSON, never null
 	}
 	return *s
+}
+
+// Checksum counts and sums up what is written to it. The zero value is that of nothing.
+type Checksum struct {
+	Bytes  int64
+	CRC32C uint32 // as in Summary
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Write implements io.Writer.
+func (c *Checksum) Write(p []byte) (int, error) {
+	c.Bytes += int64(len(p))
+	c.CRC32C = crc32.Update(c.CRC32C, castagnoli, p)
+	return len(p), nil
+}
+
+// Of tells whether what was counted is the stream of the summary.
+func (c *Checksum) Of(s Summary) bool { return c.Bytes == s.Bytes && c.CRC32C == s.CRC32C }
+
+// tally is what a Summary says of a stream.
+type tally struct {
+	sum  Checksum
+	hash hash.Hash
+}
+
+func newTally() tally { return tally{hash: sha256.New()} }
+
+func (t *tally) add(p []byte) {
+	_, _ = t.sum.Write(p) // neither fails
+	_, _ = t.hash.Write(p)
 }
 
 // Usage is what a folder takes, and what is left on its file system.

@@ -52,7 +52,7 @@ func Pack(ctx context.Context, root string, paths []string, w io.Writer) (Summar
 	if err := p.out.close(); err != nil {
 		return Summary{}, err
 	}
-	return p.sum.finish(p.out.bytes, p.out.hash), nil
+	return p.sum.finish(&p.out.tally), nil
 }
 
 // wanted is a tree of the paths that were asked for. Nil is everything.

@@ -4,8 +4,6 @@ package carrier
 
 import (
 	"context"
-	"crypto/sha256"
-	"hash"
 	"io"
 )
 
@@ -26,13 +24,12 @@ type sink struct {
 	free   chan []byte
 	failed chan struct{} // closed with err set, or when all is written
 	cur    []byte
-	hash   hash.Hash
-	bytes  int64
+	tally  tally
 	err    error
 }
 
 func newSink(ctx context.Context, w io.Writer) *sink {
-	s := &sink{hash: sha256.New(), cur: make([]byte, 0, chunk),
+	s := &sink{tally: newTally(), cur: make([]byte, 0, chunk),
 		full: make(chan []byte), free: make(chan []byte, chunks), failed: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	for range chunks - 1 {
@@ -55,8 +52,7 @@ func (s *sink) drain(w io.Writer) {
 			if _, s.err = w.Write(buf); s.err != nil {
 				return
 			}
-			s.hash.Write(buf)
-			s.bytes += int64(len(buf))
+			s.tally.add(buf)
 			s.free <- buf[:0]
 		case <-s.ctx.Done():
 			s.err = context.Cause(s.ctx)
@@ -124,13 +120,13 @@ type source struct {
 	free chan []byte
 	cur  []byte // what is left of held
 	held []byte
-	hash hash.Hash
-	read int64
-	err  error
+
+	tally tally
+	err   error
 }
 
 func newSource(ctx context.Context, r io.Reader) *source {
-	s := &source{hash: sha256.New(), full: make(chan []byte, chunks), free: make(chan []byte, chunks)}
+	s := &source{tally: newTally(), full: make(chan []byte, chunks), free: make(chan []byte, chunks)}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	for range chunks {
 		s.free <- make([]byte, chunk)
@@ -152,8 +148,7 @@ func (s *source) fill(r io.Reader) {
 			return
 		}
 		n, err := fillUp(r, buf[:chunk])
-		s.hash.Write(buf[:n])
-		s.read += int64(n)
+		s.tally.add(buf[:n])
 		if n > 0 {
 			s.full <- buf[:n] // has room for every buffer there is
 		}

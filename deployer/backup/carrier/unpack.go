@@ -44,7 +44,7 @@ func Unpack(ctx context.Context, root string, r io.Reader) (Summary, error) {
 	if _, err := io.Copy(io.Discard, in); err != nil { // the rest of tar's last record
 		return Summary{}, err
 	}
-	return u.sum.finish(in.read, in.hash), nil
+	return u.sum.finish(&in.tally), nil
 }
 
 type unpacker struct {
