@@ -42,9 +42,10 @@ const (
 )
 
 // Carrier is one node, ready to run galley itself as a helper: in a container with no
-// network, no file of its own but the program, and the volumes that it is given. That way
-// volumes are read and written by a program that keeps what the engine's own archives lose
-// (extended attributes, holes), and nothing needs to be pulled.
+// network, no file of its own but the program, and the volumes that it is given; on this
+// machine it may have a socket to write to, too (package shortcut). That way volumes are
+// read and written by a program that keeps what the engine's own archives lose (extended
+// attributes, holes), and nothing needs to be pulled.
 type Carrier struct {
 	// NodeID and Node are the node's ID and host name.
 	NodeID, Node string
@@ -52,6 +53,8 @@ type Carrier struct {
 	engine *Engine
 	api    *client.Client
 	image  string // ID
+
+	shortcuts string // where folders for them are made, "" for the usual place
 }
 
 // Carrier makes a node ready for helpers: the connected one for "". The image is made there

@@ -2,10 +2,13 @@ package deployer
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 	"github.com/docker/docker/api/types/strslice"
 	"github.com/docker/docker/pkg/stdcopy"
 
+	"github.com/galley-coop/galley/deployer/shortcut"
 	"github.com/galley-coop/galley/internal/fault"
 )
 
@@ -33,6 +37,9 @@ type CarryOptions struct {
 	Volumes []CarryVolume
 	Stdin   io.Reader // nil for none
 	Stdout  io.Writer // nil for none
+	// Shortcut says that Stdout may come past the engine: the program asks for it by
+	// shortcut.Output, and writes a lot.
+	Shortcut bool
 	// Log is told, in at most a few lines, what the helper says of its work.
 	Log io.Writer
 }
@@ -54,11 +61,20 @@ func (c *Carrier) Run(ctx context.Context, o CarryOptions) (code int, err error)
 			return 0, err
 		}
 	}
-	id, err := c.create(ctx, o)
+	short := c.shortcut(o)
+	if short != nil {
+		defer short.Close()
+	}
+	id, err := c.create(ctx, o, short)
+	if short != nil && refusesFolder(err) {
+		short.Close()
+		short = nil
+		id, err = c.create(ctx, o, nil)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("making a helper on node %q: %w", c.Node, err)
 	}
-	code, err = c.run(ctx, id, o)
+	code, err = c.run(ctx, id, o, short)
 	if err != nil {
 		c.end(ctx, id)
 		if ctx.Err() != nil {
@@ -67,6 +83,25 @@ func (c *Carrier) Run(ctx context.Context, o CarryOptions) (code int, err error)
 		return 0, fmt.Errorf("running a helper on node %q: %w", c.Node, err)
 	}
 	return code, nil
+}
+
+// shortcut is a way past the engine, where one is wanted and the engine may see this
+// machine's files; nil is none, and nothing is lost by it.
+func (c *Carrier) shortcut(o CarryOptions) *shortcut.Shortcut {
+	if !o.Shortcut || o.Stdout == nil || runtime.GOOS != "linux" || !strings.HasPrefix(c.api.DaemonHost(), "unix://") {
+		return nil
+	}
+	s, err := shortcut.Open(c.shortcuts)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+// refusesFolder tells the answer of an engine that does not see a folder, or may not give
+// it to a container: 400 of the engine's own, 403 and 500 of what some have before them.
+func refusesFolder(err error) bool {
+	return errdefs.IsInvalidArgument(err) || errdefs.IsPermissionDenied(err) || errdefs.IsInternal(err)
 }
 
 func (c *Carrier) hasVolume(ctx context.Context, name string) error {
@@ -84,7 +119,7 @@ func (c *Carrier) hasVolume(ctx context.Context, name string) error {
 
 // create makes the helper's container. The request once sent is waited for also when ctx
 // ends: given up half way it would leave one that nobody knows of, and that holds volumes.
-func (c *Carrier) create(ctx context.Context, o CarryOptions) (string, error) {
+func (c *Carrier) create(ctx context.Context, o CarryOptions, short *shortcut.Shortcut) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -96,8 +131,13 @@ func (c *Carrier) create(ctx context.Context, o CarryOptions) (string, error) {
 			Type: mount.TypeVolume, Source: v.Name, Target: v.Target, ReadOnly: v.ReadOnly, VolumeOptions: &mount.VolumeOptions{NoCopy: true},
 		})
 	}
+	var env []string
+	if short != nil {
+		env = []string{shortcut.Variable + "=" + shortcut.Path}
+		mounts = append(mounts, mount.Mount{Type: mount.TypeBind, Source: short.Dir, Target: shortcut.Target, ReadOnly: true})
+	}
 	created, err := c.api.ContainerCreate(ctx, &container.Config{
-		Image: c.image, Cmd: o.Args, User: "0:0", NetworkDisabled: true, Labels: carrierLabels(o.Stack),
+		Image: c.image, Cmd: o.Args, Env: env, User: "0:0", NetworkDisabled: true, Labels: carrierLabels(o.Stack),
 		AttachStdin: o.Stdin != nil, OpenStdin: o.Stdin != nil, StdinOnce: o.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	}, &container.HostConfig{
 		AutoRemove: true, NetworkMode: "none", ReadonlyRootfs: true, Mounts: mounts,
@@ -109,19 +149,20 @@ func (c *Carrier) create(ctx context.Context, o CarryOptions) (string, error) {
 }
 
 // run starts the helper with its streams attached and waits for its end.
-func (c *Carrier) run(ctx context.Context, id string, o CarryOptions) (int, error) {
-	short, cancel := context.WithTimeout(ctx, requestTimeout)
+func (c *Carrier) run(ctx context.Context, id string, o CarryOptions, short *shortcut.Shortcut) (int, error) {
+	soon, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	stream, err := c.api.ContainerAttach(short, id, container.AttachOptions{Stream: true, Stdin: o.Stdin != nil, Stdout: true, Stderr: true})
+	attached, err := c.api.ContainerAttach(soon, id, container.AttachOptions{Stream: true, Stdin: o.Stdin != nil, Stdout: true, Stderr: true})
 	if err != nil {
 		return 0, err
 	}
+	stream := &carried{HijackedResponse: attached, short: short}
 	defer stream.Close()
 	release := context.AfterFunc(ctx, stream.Close)
 	defer release()
 	// Asked before the start: the container is gone when it has ended.
 	ended, failed := c.api.ContainerWait(ctx, id, container.WaitConditionNextExit)
-	if err := c.api.ContainerStart(short, id, container.StartOptions{}); err != nil {
+	if err := c.api.ContainerStart(soon, id, container.StartOptions{}); err != nil {
 		return 0, err
 	}
 	if err := c.passWhileUp(ctx, id, stream, o); err != nil {
@@ -151,7 +192,7 @@ const (
 )
 
 // passWhileUp is pass, ended when the node's engine does not answer any more.
-func (c *Carrier) passWhileUp(ctx context.Context, id string, stream types.HijackedResponse, o CarryOptions) error {
+func (c *Carrier) passWhileUp(ctx context.Context, id string, stream *carried, o CarryOptions) error {
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
 	deaf := make(chan error, 1)
@@ -181,7 +222,7 @@ func (c *Carrier) passWhileUp(ctx context.Context, id string, stream types.Hijac
 
 // pass copies what goes in and what comes out. What goes in may fail when the helper
 // has ended: its exit code tells then.
-func (c *Carrier) pass(stream types.HijackedResponse, o CarryOptions) error {
+func (c *Carrier) pass(stream *carried, o CarryOptions) error {
 	var in sync.WaitGroup
 	var inErr error
 	if o.Stdin != nil {
@@ -195,12 +236,7 @@ func (c *Carrier) pass(stream types.HijackedResponse, o CarryOptions) error {
 			_ = stream.CloseWrite()
 		})
 	}
-	// An engine sends 32 kB at a time, and what takes them may be a process away.
-	out := bufio.NewWriterSize(orDiscard(o.Stdout), 256<<10)
-	_, err := stdcopy.StdCopy(out, orDiscard(o.Log), stream.Reader)
-	if err == nil {
-		err = out.Flush()
-	}
+	err := stream.output(orDiscard(o.Stdout), orDiscard(o.Log))
 	if err != nil {
 		stream.Close()
 	}
@@ -212,6 +248,74 @@ func (c *Carrier) pass(stream types.HijackedResponse, o CarryOptions) error {
 		return inErr
 	}
 	return err
+}
+
+// carried are a helper's streams.
+type carried struct {
+	types.HijackedResponse
+	short *shortcut.Shortcut // nil for none
+}
+
+// Close ends what is under way.
+func (s *carried) Close() {
+	s.HijackedResponse.Close()
+	if s.short != nil {
+		s.short.Close()
+	}
+}
+
+// output copies what the helper writes until its end, by whichever way it chose.
+func (s *carried) output(stdout, log io.Writer) error {
+	one := &oneWay{w: stdout}
+	received := make(chan error, 1)
+	if s.short == nil {
+		received <- nil
+	} else {
+		go func() {
+			err := s.short.Receive(one.by("the shortcut"))
+			if err != nil {
+				s.Close()
+			}
+			received <- err
+		}()
+	}
+	// An engine sends 32 kB at a time, and what takes them may be a process away.
+	usual := bufio.NewWriterSize(one.by("the engine"), 256<<10)
+	_, err := stdcopy.StdCopy(usual, log, s.Reader)
+	if err == nil {
+		err = usual.Flush()
+	}
+	switch {
+	case err != nil:
+		s.Close()
+	case s.short != nil:
+		s.short.NobodyElse() // it has ended
+	}
+	return cmp.Or(<-received, err)
+}
+
+// oneWay is a writer with several ways to it, of which one is taken.
+type oneWay struct {
+	w     io.Writer
+	mutex sync.Mutex
+	taken string
+}
+
+func (o *oneWay) by(way string) io.Writer { return &wayOut{o, way} }
+
+type wayOut struct {
+	to  *oneWay
+	way string
+}
+
+// Write implements io.Writer.
+func (w *wayOut) Write(p []byte) (int, error) {
+	w.to.mutex.Lock()
+	defer w.to.mutex.Unlock()
+	if w.to.taken = cmp.Or(w.to.taken, w.way); w.to.taken != w.way {
+		return 0, fmt.Errorf("output came by %s, and then by %s", w.to.taken, w.way)
+	}
+	return w.to.w.Write(p)
 }
 
 // readError keeps what a reader failed with.

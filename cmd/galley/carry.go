@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/galley-coop/galley/deployer/backup/carrier"
+	"github.com/galley-coop/galley/deployer/shortcut"
 )
 
 // carryCmd is the helper's side of backups: galley runs itself as the only program
@@ -46,7 +47,12 @@ type carryPackCmd struct {
 
 // Run packs.
 func (c *carryPackCmd) Run(ctx context.Context, s *streams) error {
-	return s.summary(carrier.Pack(ctx, c.Dir, c.Paths, s.out))
+	out := shortcut.Output(s.out)
+	sum, err := carrier.Pack(ctx, c.Dir, c.Paths, out)
+	if end := out.Close(); err == nil {
+		err = end
+	}
+	return s.summary(sum, err)
 }
 
 type carryUnpackCmd struct {
