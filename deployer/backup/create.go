@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/galley-coop/galley/deployer"
 	"github.com/galley-coop/galley/internal/fault"
@@ -68,6 +71,7 @@ type creation struct {
 // The stack's lock is held meanwhile, so that nobody deploys it. Services that a backup
 // stopped which was killed then are started first.
 func Create(ctx context.Context, e *deployer.Engine, o CreateOptions) (*Manifest, error) {
+	o.Report = inTurn(o.Report)
 	c := &creation{CreateOptions: o, engine: e, carriers: map[string]*deployer.Carrier{}, hooked: map[string]*deployer.Container{}}
 	if err := c.look(ctx); err != nil {
 		return nil, err
@@ -142,6 +146,9 @@ func (c *creation) look(ctx context.Context) error {
 // the first pre-hook, and before services that were stopped are used no more: a hook
 // needs its container.
 func (c *creation) under(ctx context.Context, hold *deployer.Hold) error {
+	if err := c.mayTouch(ctx); err != nil {
+		return err
+	}
 	err := c.preHooks(ctx)
 	if err == nil {
 		err = c.read(ctx, hold)
@@ -161,32 +168,65 @@ func (c *creation) under(ctx context.Context, hold *deployer.Hold) error {
 	return err
 }
 
-// read stores everything but the manifest. Paths in containers and secrets need running
-// tasks, and come before services are stopped.
+// mayTouch waits until the repository is open, when the backup is one that the app
+// notices: nothing happens to it for a backup that cannot be.
+func (c *creation) mayTouch(ctx context.Context) error {
+	reads := len(c.scope.Secrets) > 0 && !c.WithoutSecrets // in a task of their own
+	if len(c.scope.Pre)+len(c.scope.Post) > 0 || c.Stop || reads {
+		return c.Repository.Opened(ctx)
+	}
+	return nil
+}
+
+// read stores everything but the manifest. Paths in containers and secrets are read from
+// running tasks, before services are stopped. Secrets and the env file are stored beside
+// the volumes: each is a run of restic, which takes a second to begin.
 func (c *creation) read(ctx context.Context, hold *deployer.Hold) error {
+	var paths, small, volumes []Part
 	for _, p := range c.scope.Paths {
-		if err := c.storePath(ctx, p); err != nil {
+		part, err := c.storePath(ctx, p)
+		if err != nil {
 			return err
 		}
+		paths = append(paths, part)
 	}
-	if err := c.storeSecrets(ctx); err != nil {
+	secrets, err := c.readSecrets(ctx)
+	if err != nil {
 		return err
 	}
-	if err := c.storeEnv(ctx); err != nil {
+	defer clear(secrets)
+	beside, together := errgroup.WithContext(ctx)
+	beside.Go(func() error { return c.Repository.Opened(together) })
+	beside.Go(func() (err error) { small, err = c.storeSmall(together, secrets); return err })
+	beside.Go(func() (err error) { volumes, err = c.storeVolumes(together, hold); return err })
+	if err := beside.Wait(); err != nil {
+		if closed := c.Repository.Opened(ctx); closed != nil {
+			return closed // it says best what is wrong with all of them
+		}
 		return err
 	}
+	c.manifest.Parts = slices.Concat(paths, small, volumes)
+	return nil
+}
+
+// storeVolumes stores the volumes one after the other, and has services stopped before
+// that are to stand still.
+func (c *creation) storeVolumes(ctx context.Context, hold *deployer.Hold) ([]Part, error) {
 	if c.Stop {
 		if err := hold.Stop(ctx, c.users()); err != nil {
-			return err
+			return nil, err
 		}
 		c.manifest.Stopped = append(c.manifest.Stopped, hold.Stopped...)
 	}
+	var parts []Part
 	for _, v := range c.scope.Volumes {
-		if err := c.storeVolume(ctx, v); err != nil {
-			return err
+		of, err := c.storeVolume(ctx, v)
+		if err != nil {
+			return nil, err
 		}
+		parts = append(parts, of...)
 	}
-	return nil
+	return parts, nil
 }
 
 // users are the services that mount a volume which is backed up.
@@ -261,6 +301,19 @@ func (c *creation) sameContainers(ctx context.Context, hold *deployer.Hold) erro
 func (c *creation) say(stage, part, format string, args ...any) {
 	if c.Report != nil {
 		c.Report(Progress{Stage: stage, Part: part, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+// inTurn has one report made at a time: parts are stored side by side.
+func inTurn(report func(Progress)) func(Progress) {
+	if report == nil {
+		return nil
+	}
+	var turn sync.Mutex
+	return func(p Progress) {
+		turn.Lock()
+		defer turn.Unlock()
+		report(p)
 	}
 }
 

@@ -33,8 +33,8 @@ type Options struct {
 	// PasswordFile has the password. When it is empty restic's own variables are
 	// asked, and then the file "backup-password" under Dir.
 	PasswordFile string
-	// Create makes the default repository when it is not there, and opens any once,
-	// so that what is wrong with it comes out before anything else is done.
+	// Create makes the default repository when it is not there, and begins to open
+	// one that is: Opened tells what is wrong with it.
 	Create bool
 	// Patience and LockWait are those of restic.Repository.
 	Patience, LockWait time.Duration
@@ -49,6 +49,9 @@ type Repository struct {
 	Notices []string
 	// Made tells that the repository was not there before.
 	Made bool
+
+	opened    chan struct{} // closed when openError says how opening it ended; nil when nobody asked for that
+	openError error
 }
 
 const (
@@ -76,9 +79,33 @@ func OpenRepository(ctx context.Context, o Options) (*Repository, error) {
 	}
 	r := o.repository(password)
 	if o.Create {
-		err = r.Open(ctx)
+		r.beginOpening(ctx)
 	}
-	return r, err
+	return r, nil
+}
+
+// beginOpening opens the repository beside what is done meanwhile: its key alone takes
+// half a second.
+func (r *Repository) beginOpening(ctx context.Context) {
+	r.opened = make(chan struct{})
+	go func() {
+		defer close(r.opened)
+		r.openError = r.Open(ctx)
+	}()
+}
+
+// Opened waits until it is known whether the repository opens, and is the error when it
+// does not. Of one that was opened without Create nothing is known.
+func (r *Repository) Opened(ctx context.Context) error {
+	if r.opened == nil {
+		return nil
+	}
+	select {
+	case <-r.opened:
+		return r.openError
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Init makes the repository, and a password when none is given and none was made

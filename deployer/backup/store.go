@@ -22,35 +22,42 @@ const inside = "/volume"
 
 // storeVolume stores a volume from every node that counts: the nodes where running tasks
 // mount it, else those that have it.
-func (c *creation) storeVolume(ctx context.Context, v ScopeVolume) error {
+func (c *creation) storeVolume(ctx context.Context, v ScopeVolume) ([]Part, error) {
 	places := c.placesOf(v.Name)
 	if err := c.outOfReach[v.Name]; err != nil && (len(places) == 0 || !places[0].Used) {
-		return err
+		return nil, err
 	}
 	if len(places) == 0 {
 		err := fault.New(fault.Unavailable, "no node that can be asked has the volume %q", v.Name)
-		return fault.Hint(err, "is its node down? galley server check tells; galley app volume ls lists where volumes are")
+		return nil, fault.Hint(err, "is its node down? galley server check tells; galley app volume ls lists where volumes are")
 	}
+	var parts []Part
 	for _, place := range places {
-		helper, err := c.carrier(ctx, place.NodeID)
-		if err != nil {
-			return err
-		}
 		part := Part{Kind: KindVolume, Name: v.Key, Volume: v.Name, Node: place.Node, Paths: v.Paths}
 		if len(places) > 1 { // each node has one of its own
 			part.Name += "@" + place.Node
 		}
-		passed := newMeter(c.Report, "store", &part)
-		err = c.Repository.takePart(ctx, &c.manifest, &part, func(w io.Writer) (carrier.Summary, error) {
-			return pack(ctx, helper, c.App.Stack, &part, passed.through(w))
-		})
-		if err != nil {
-			return fmt.Errorf("backing up volume %q of node %q: %w", v.Name, place.Node, err)
+		if err := c.storeVolumeAt(ctx, &part, place.NodeID); err != nil {
+			return nil, fmt.Errorf("backing up volume %q of node %q: %w", v.Name, place.Node, err)
 		}
-		passed.finish()
-		c.manifest.Parts = append(c.manifest.Parts, part)
+		parts = append(parts, part)
 	}
-	return nil
+	return parts, nil
+}
+
+func (c *creation) storeVolumeAt(ctx context.Context, part *Part, nodeID string) error {
+	helper, err := c.carrier(ctx, nodeID)
+	if err != nil {
+		return err
+	}
+	passed := newMeter(c.Report, "store", part)
+	err = c.Repository.takePart(ctx, &c.manifest, part, func(w io.Writer) (carrier.Summary, error) {
+		return pack(ctx, helper, c.App.Stack, part, passed.through(w))
+	})
+	if err == nil {
+		passed.finish()
+	}
+	return err
 }
 
 // placesOf are the nodes whose copy of a volume is backed up. One with options is a place
@@ -87,7 +94,7 @@ func (c *creation) carrier(ctx context.Context, nodeID string) (*deployer.Carrie
 func pack(ctx context.Context, helper *deployer.Carrier, stack string, p *Part, w io.Writer) (carrier.Summary, error) {
 	said := &lastOutput{}
 	code, err := helper.Run(ctx, deployer.CarryOptions{
-		Stack: stack, Args: append([]string{"pack", inside}, p.Paths...), Stdout: w, Log: said,
+		Stack: stack, Args: append([]string{"pack", inside}, p.Paths...), Stdout: w, Shortcut: true, Log: said,
 		Volumes: []deployer.CarryVolume{{Name: p.Volume, Target: inside, ReadOnly: true}},
 	})
 	if err != nil {
@@ -117,31 +124,33 @@ func summaryOf(code int, said *lastOutput) (carrier.Summary, error) {
 }
 
 // storePath stores a path of a container that lies in no volume, as the engine gives it.
-func (c *creation) storePath(ctx context.Context, p ScopePath) error {
+func (c *creation) storePath(ctx context.Context, p ScopePath) (Part, error) {
+	part := Part{Kind: KindPath, Name: p.Path, Service: p.Service}
 	in, err := c.engine.Inside(ctx, c.App.Stack, p.Service, 0)
-	if err != nil {
-		return fmt.Errorf("backing up %q of service %q: %w", p.Path, p.Service, err)
+	if err == nil {
+		if was := c.hooked[p.Service]; was != nil {
+			in = was // where the hook wrote it
+		}
+		part.Node = in.Node
+		err = c.storePart(ctx, &part, func(w io.Writer) error { return storeArchive(ctx, in, &part, w) })
 	}
-	if was := c.hooked[p.Service]; was != nil {
-		in = was // where the hook wrote it
-	}
-	part := Part{Kind: KindPath, Name: p.Path, Service: p.Service, Node: in.Node}
-	err = c.storePart(ctx, part, func(w io.Writer, part *Part) error {
-		stream, err := in.Archive(ctx, p.Path)
-		if err != nil {
-			return err
-		}
-		defer stream.Close()
-		if err := countTar(io.TeeReader(stream, w), part); err != nil {
-			return err
-		}
-		if part.Content == 0 {
-			return fault.New(fault.Unavailable, "it holds nothing: what should have written it did not")
-		}
-		return nil
-	})
 	if err != nil {
-		return fmt.Errorf("backing up %q of service %q: %w", p.Path, p.Service, err)
+		err = fmt.Errorf("backing up %q of service %q: %w", p.Path, p.Service, err)
+	}
+	return part, err
+}
+
+func storeArchive(ctx context.Context, in *deployer.Container, part *Part, w io.Writer) error {
+	stream, err := in.Archive(ctx, part.Name)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	if err := countTar(io.TeeReader(stream, w), part); err != nil {
+		return err
+	}
+	if part.Content == 0 {
+		return fault.New(fault.Unavailable, "it holds nothing: what should have written it did not")
 	}
 	return nil
 }
@@ -165,27 +174,27 @@ func countTar(in io.Reader, p *Part) error {
 	}
 }
 
-// storeSecrets stores the values of the secrets that services are given.
-func (c *creation) storeSecrets(ctx context.Context) error {
+// readSecrets reads the values of the secrets that services are given, as a secrets part
+// has them; nil for none.
+func (c *creation) readSecrets(ctx context.Context) ([]byte, error) {
 	switch {
 	case len(c.scope.Secrets) == 0:
-		return nil
+		return nil, nil
 	case c.WithoutSecrets:
 		c.manifest.Secrets = SecretsLeftOut
-		return nil
+		return nil, nil
 	}
 	c.say("read", "", "reading secrets in a task of their own: %d", len(c.scope.Secrets))
 	values, err := c.engine.SecretValues(ctx, c.App.Stack, c.scope.Secrets)
 	if err != nil {
-		return fault.Hint(err, "--without-secrets backs up the rest; the app cannot be restored from that once its secrets are lost")
+		return nil, fault.Hint(err, "--without-secrets backs up the rest; the app cannot be restored from that once its secrets are lost")
 	}
 	data, err := json.Marshal(secretsFile{Format: 1, Stack: c.App.Stack, Values: values})
 	if err != nil {
-		return errors.New("writing down the secrets: they are no JSON") // its own text may hold one
+		return nil, errors.New("writing down the secrets: they are no JSON") // its own text may hold one
 	}
-	defer clear(data)
 	c.manifest.Secrets = SecretsIncluded
-	return c.storeBytes(ctx, Part{Kind: KindSecrets, Name: "secrets.json", Files: int64(len(values))}, data)
+	return data, nil
 }
 
 // secretsFile is what a secrets part holds: values by name on the swarm.
@@ -195,21 +204,29 @@ type secretsFile struct {
 	Values map[string][]byte `json:"values"`
 }
 
-// storeEnv stores the env file as it stands now.
-func (c *creation) storeEnv(ctx context.Context) error {
-	data, err := os.ReadFile(c.App.Path)
+// storeSmall stores the secrets, nil for none, and the env file as it stands now.
+func (c *creation) storeSmall(ctx context.Context, secrets []byte) ([]Part, error) {
+	env, err := os.ReadFile(c.App.Path)
 	if err != nil {
-		return fmt.Errorf("backing up the env file: %w", err)
+		return nil, fmt.Errorf("backing up the env file: %w", err)
 	}
-	return c.storeBytes(ctx, Part{Kind: KindEnv, Name: filepath.Base(c.App.Path), Files: 1}, data)
-}
-
-func (c *creation) storeBytes(ctx context.Context, part Part, data []byte) error {
-	part.Content = int64(len(data))
-	return c.storePart(ctx, part, func(w io.Writer, _ *Part) error {
-		_, err := w.Write(data)
+	var parts []Part
+	store := func(part Part, data []byte) error {
+		part.Content = int64(len(data))
+		err := c.storePart(ctx, &part, func(w io.Writer) error {
+			_, err := w.Write(data)
+			return err
+		})
+		parts = append(parts, part)
 		return err
-	})
+	}
+	if secrets != nil {
+		if err := store(Part{Kind: KindSecrets, Name: "secrets.json", Files: int64(len(c.scope.Secrets))}, secrets); err != nil {
+			return nil, err
+		}
+	}
+	err = store(Part{Kind: KindEnv, Name: filepath.Base(c.App.Path), Files: 1}, env)
+	return parts, err
 }
 
 // seal stores the manifest, and with it the run is one.
@@ -218,16 +235,14 @@ func (c *creation) seal(ctx context.Context) error {
 	return c.Repository.StoreManifest(ctx, &c.manifest)
 }
 
-// storePart stores what write writes as a part of the run, and adds it to the manifest.
-func (c *creation) storePart(ctx context.Context, part Part, write func(io.Writer, *Part) error) error {
-	passed := newMeter(c.Report, "store", &part)
-	err := c.Repository.StorePart(ctx, &c.manifest, &part, func(w io.Writer) error { return write(passed.through(w), &part) })
-	if err != nil {
-		return err
+// storePart stores what write writes as a part of the run, and tells of it.
+func (c *creation) storePart(ctx context.Context, part *Part, write func(io.Writer) error) error {
+	passed := newMeter(c.Report, "store", part)
+	err := c.Repository.StorePart(ctx, &c.manifest, part, func(w io.Writer) error { return write(passed.through(w)) })
+	if err == nil {
+		passed.finish()
 	}
-	passed.finish()
-	c.manifest.Parts = append(c.manifest.Parts, part)
-	return nil
+	return err
 }
 
 // meter counts what is written through it, and tells.

@@ -58,6 +58,32 @@ func TestRepositoryFails(t *testing.T) {
 	}
 }
 
+// TestRepositoryFailsBesideTheRest is of an app that does not notice its backup: its volume
+// is on its way already when it turns out that the repository does not open.
+func TestRepositoryFailsBesideTheRest(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, useStage(t), "beside", "POST_HOOK=")
+	if err := os.WriteFile(filepath.Join(a.volume("data"), "noise"), noise(8<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(a.home, "wrong")
+	if err := os.WriteFile(wrong, []byte("wrong"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for words, where := range map[string]struct{ url, patience string }{
+		"wrong password":     {a.repository(), "1m"},
+		"connection refused": {"rest:http://127.0.0.1:1/", "1m"},
+		"no progress":        {"rest:http://" + muteServer(t) + "/", "2s"},
+	} {
+		t.Run(words, func(t *testing.T) {
+			defer a.within(t)()
+			a.exits(3, []string{"opening the repository", words, "hint: "}, "backup", "create", a.domain, "--without-secrets",
+				"--repository", where.url, "--password-file", wrong, "--backup-patience", where.patience, "--backup-lock-wait", "0s")
+			a.leavesNothing()
+		})
+	}
+}
+
 // smallRepository is one on a disk of 2 MB.
 func smallRepository(t *testing.T) string {
 	t.Helper()
