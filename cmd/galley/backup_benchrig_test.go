@@ -30,6 +30,7 @@ type backupBench struct {
 	empty        string // a repository
 	repository   string // a copy of it
 	repositories int
+	far          string // a folder for temporary files
 }
 
 func newBackupBench(b *testing.B) *backupBench {
@@ -46,6 +47,10 @@ func newBackupBench(b *testing.B) *backupBench {
 		b.Fatal(err)
 	}
 	x.empty = filepath.Join(x.dir, "empty")
+	x.far = filepath.Join(x.dir, strings.Repeat("far", 40))
+	if err := os.Mkdir(x.far, 0o700); err != nil {
+		b.Fatal(err)
+	}
 	password := filepath.Join(x.dir, "password")
 	set := isolated(filepath.Join(x.dir, "home"))
 	set["DOCKER_HOST"], set["DOCKER"], set["GALLEY"], set[deployer.CarrierVariable] = private.Host(), docker, x.galley, ""
