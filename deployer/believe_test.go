@@ -59,13 +59,14 @@ func (s *slowNews) before(engine http.Handler) http.Handler {
 }
 
 // TestLateNewsIsNotBelieved has the swarm say for longer than the monitor time that a
-// task runs whose container has ended.
+// task runs whose container has ended. The node's engine itself was seen to be told of
+// the end half a second late, on a busy machine: that is not what is tested.
 func TestLateNewsIsNotBelieved(t *testing.T) {
 	r := newRig(t, "late")
-	news := &slowNews{late: 4 * time.Second}
+	news := &slowNews{late: 6 * time.Second}
 	r.behind(news.before)
 	o := r.deploy(r.desired("1.0.0+1", compose("1", "NOTE: first", "LIFE: 500ms",
-		"    healthcheck: {test: [CMD, /app, health], interval: 1s, timeout: 2s, retries: 1}\n", "")))
+		"    healthcheck: {test: [CMD, /app, health], interval: 1s, timeout: 2s, retries: 1}\n", "", "monitor: 1s, failure", "monitor: 3s, failure")))
 	r.ends(o, Failed, StatePrevious)
 	if !regexp.MustCompile(threeFail).MatchString(o.Reason) {
 		t.Errorf("the reason is %q", o.Reason)
