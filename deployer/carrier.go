@@ -43,7 +43,7 @@ const (
 
 // Carrier is one node, ready to run galley itself as a helper: in a container with no
 // network, no file of its own but the program, and the volumes that it is given; on this
-// machine it may have a socket to write to, too (package shortcut). That way volumes are
+// machine it may have a socket, too (package shortcut). That way volumes are
 // read and written by a program that keeps what the engine's own archives lose (extended
 // attributes, holes), and nothing needs to be pulled.
 type Carrier struct {

@@ -1,23 +1,18 @@
 package deployer
 
 import (
-	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/strslice"
-	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/galley-coop/galley/deployer/shortcut"
 	"github.com/galley-coop/galley/internal/fault"
@@ -37,8 +32,8 @@ type CarryOptions struct {
 	Volumes []CarryVolume
 	Stdin   io.Reader // nil for none
 	Stdout  io.Writer // nil for none
-	// Shortcut says that Stdout may come past the engine: the program asks for it by
-	// shortcut.Output, and writes a lot.
+	// Shortcut says that Stdout, or Stdin where there is no Stdout, may go past the engine:
+	// it is a lot, and the program asks for it by shortcut.Output or shortcut.Input.
 	Shortcut bool
 	// Log is told, in at most a few lines, what the helper says of its work.
 	Log io.Writer
@@ -88,7 +83,7 @@ func (c *Carrier) Run(ctx context.Context, o CarryOptions) (code int, err error)
 // shortcut is a way past the engine, where one is wanted and the engine may see this
 // machine's files; nil is none, and nothing is lost by it.
 func (c *Carrier) shortcut(o CarryOptions) *shortcut.Shortcut {
-	if !o.Shortcut || o.Stdout == nil || runtime.GOOS != "linux" || !strings.HasPrefix(c.api.DaemonHost(), "unix://") {
+	if !o.Shortcut || runtime.GOOS != "linux" || !strings.HasPrefix(c.api.DaemonHost(), "unix://") {
 		return nil
 	}
 	s, err := shortcut.Open(c.shortcuts)
@@ -156,7 +151,7 @@ func (c *Carrier) run(ctx context.Context, id string, o CarryOptions, short *sho
 	if err != nil {
 		return 0, err
 	}
-	stream := &carried{HijackedResponse: attached, short: short}
+	stream := &carried{attached: attached, short: short, options: o}
 	defer stream.Close()
 	release := context.AfterFunc(ctx, stream.Close)
 	defer release()
@@ -165,7 +160,7 @@ func (c *Carrier) run(ctx context.Context, id string, o CarryOptions, short *sho
 	if err := c.api.ContainerStart(soon, id, container.StartOptions{}); err != nil {
 		return 0, err
 	}
-	if err := c.passWhileUp(ctx, id, stream, o); err != nil {
+	if err := c.passWhileUp(ctx, id, stream); err != nil {
 		return 0, err
 	}
 	waiting := time.NewTimer(endGrace)
@@ -191,8 +186,8 @@ const (
 	deafAsks = 3
 )
 
-// passWhileUp is pass, ended when the node's engine does not answer any more.
-func (c *Carrier) passWhileUp(ctx context.Context, id string, stream *carried, o CarryOptions) error {
+// passWhileUp is the passing of its streams, ended when the node's engine does not answer any more.
+func (c *Carrier) passWhileUp(ctx context.Context, id string, stream *carried) error {
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
 	deaf := make(chan error, 1)
@@ -211,132 +206,13 @@ func (c *Carrier) passWhileUp(ctx context.Context, id string, stream *carried, o
 			}
 		}
 	}()
-	err := c.pass(stream, o)
+	err := stream.pass()
 	select {
 	case gone := <-deaf:
 		return gone
 	default:
 		return err
 	}
-}
-
-// pass copies what goes in and what comes out. What goes in may fail when the helper
-// has ended: its exit code tells then.
-func (c *Carrier) pass(stream *carried, o CarryOptions) error {
-	var in sync.WaitGroup
-	var inErr error
-	if o.Stdin != nil {
-		in.Go(func() {
-			read := &readError{inner: o.Stdin}
-			_, _ = io.CopyBuffer(stream.Conn, read, make([]byte, 1<<20))
-			if inErr = read.err; inErr != nil {
-				stream.Close() // half of it must not look like the whole
-				return
-			}
-			_ = stream.CloseWrite()
-		})
-	}
-	err := stream.output(orDiscard(o.Stdout), orDiscard(o.Log))
-	if err != nil {
-		stream.Close()
-	}
-	if closer, ok := o.Stdin.(io.Closer); ok {
-		_ = closer.Close() // nobody reads it any more
-	}
-	in.Wait()
-	if inErr != nil {
-		return inErr
-	}
-	return err
-}
-
-// carried are a helper's streams.
-type carried struct {
-	types.HijackedResponse
-	short *shortcut.Shortcut // nil for none
-}
-
-// Close ends what is under way.
-func (s *carried) Close() {
-	s.HijackedResponse.Close()
-	if s.short != nil {
-		s.short.Close()
-	}
-}
-
-// output copies what the helper writes until its end, by whichever way it chose.
-func (s *carried) output(stdout, log io.Writer) error {
-	one := &oneWay{w: stdout}
-	received := make(chan error, 1)
-	if s.short == nil {
-		received <- nil
-	} else {
-		go func() {
-			err := s.short.Receive(one.by("the shortcut"))
-			if err != nil {
-				s.Close()
-			}
-			received <- err
-		}()
-	}
-	// An engine sends 32 kB at a time, and what takes them may be a process away.
-	usual := bufio.NewWriterSize(one.by("the engine"), 256<<10)
-	_, err := stdcopy.StdCopy(usual, log, s.Reader)
-	if err == nil {
-		err = usual.Flush()
-	}
-	switch {
-	case err != nil:
-		s.Close()
-	case s.short != nil:
-		s.short.NobodyElse() // it has ended
-	}
-	return cmp.Or(<-received, err)
-}
-
-// oneWay is a writer with several ways to it, of which one is taken.
-type oneWay struct {
-	w     io.Writer
-	mutex sync.Mutex
-	taken string
-}
-
-func (o *oneWay) by(way string) io.Writer { return &wayOut{o, way} }
-
-type wayOut struct {
-	to  *oneWay
-	way string
-}
-
-// Write implements io.Writer.
-func (w *wayOut) Write(p []byte) (int, error) {
-	w.to.mutex.Lock()
-	defer w.to.mutex.Unlock()
-	if w.to.taken = cmp.Or(w.to.taken, w.way); w.to.taken != w.way {
-		return 0, fmt.Errorf("output came by %s, and then by %s", w.to.taken, w.way)
-	}
-	return w.to.w.Write(p)
-}
-
-// readError keeps what a reader failed with.
-type readError struct {
-	inner io.Reader
-	err   error
-}
-
-func (r *readError) Read(p []byte) (int, error) {
-	n, err := r.inner.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
-		r.err = err
-	}
-	return n, err
-}
-
-func orDiscard(w io.Writer) io.Writer {
-	if w == nil {
-		return io.Discard
-	}
-	return w
 }
 
 // end kills a helper whatever ctx says. One that has ended is gone already.

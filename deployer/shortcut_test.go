@@ -51,6 +51,34 @@ func (s *shortcutRig) pack(ctx context.Context, out io.Writer, o CarryOptions) (
 	return s.carrier.Run(ctx, o)
 }
 
+// unpack has a stream unpacked.
+func (s *shortcutRig) unpack(ctx context.Context, in io.Reader, o CarryOptions) (int, error) {
+	s.log.Reset()
+	o.Stdin = in
+	return s.carrier.Run(ctx, o)
+}
+
+// meets runs a helper, which must come to the shortcut.
+func (s *shortcutRig) meets(o CarryOptions) {
+	s.t.Helper()
+	short, err := shortcut.Open(s.carrier.shortcuts)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer short.Close()
+	s.log.Reset()
+	id, err := s.carrier.create(s.t.Context(), o, short)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if code, err := s.carrier.run(s.t.Context(), id, o, short); err != nil || code != 0 {
+		s.t.Errorf("%d, %v: %s", code, err, s.log)
+	}
+	if !short.Came() {
+		s.t.Error("nobody came")
+	}
+}
+
 // nothingLeft checks that neither helper nor folder is.
 func (s *shortcutRig) nothingLeft() {
 	s.t.Helper()
@@ -72,28 +100,34 @@ func TestShortcut(t *testing.T) {
 	said := s.log.String()
 
 	t.Log("past the engine it is the same")
-	short, err := shortcut.Open(s.carrier.shortcuts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer short.Close()
 	var past bytes.Buffer
 	o := s.options
-	s.log.Reset()
 	o.Stdout = &past
-	id, err := s.carrier.create(t.Context(), o, short)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if code, err := s.carrier.run(t.Context(), id, o, short); err != nil || code != 0 || s.log.String() != said || !bytes.Equal(past.Bytes(), usual.Bytes()) {
-		t.Errorf("%d, %v, %d bytes of %d: %s", code, err, past.Len(), usual.Len(), s.log)
-	}
-	if _, err := os.Stat(short.Dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("nobody came: %v", err)
+	s.meets(o)
+	if s.log.String() != said || !bytes.Equal(past.Bytes(), usual.Bytes()) {
+		t.Errorf("%d bytes of %d: %s", past.Len(), usual.Len(), s.log)
 	}
 	past.Reset()
 	if code, err := s.pack(t.Context(), &past, s.options); err != nil || code != 0 || !bytes.Equal(past.Bytes(), usual.Bytes()) {
 		t.Errorf("%d, %v: %s", code, err, s.log)
+	}
+	s.nothingLeft()
+
+	t.Log("and what goes in is, too")
+	o = s.options
+	o.Args, o.Volumes = []string{"unpack", "/volume"}, []CarryVolume{{Name: s.volume("into"), Target: "/volume"}}
+	o.Stdin = bytes.NewReader(usual.Bytes())
+	s.meets(o)
+	if s.log.String() != said {
+		t.Errorf("%s", s.log)
+	}
+	if code, err := s.unpack(t.Context(), bytes.NewReader(usual.Bytes()), o); err != nil || code != 0 || s.log.String() != said {
+		t.Errorf("%d, %v: %s", code, err, s.log)
+	}
+	past.Reset()
+	o.Args, o.Stdin = s.options.Args, nil
+	if code, err := s.pack(t.Context(), &past, o); err != nil || code != 0 || !bytes.Equal(past.Bytes(), usual.Bytes()) {
+		t.Errorf("%d, %v, %d bytes of %d: %s", code, err, past.Len(), usual.Len(), s.log)
 	}
 	s.nothingLeft()
 
@@ -165,6 +199,49 @@ func TestShortcutBreaks(t *testing.T) {
 	}
 	s.nothingLeft()
 }
+
+// TestShortcutInBreaks has things go wrong in the middle of what goes in.
+func TestShortcutInBreaks(t *testing.T) {
+	s := newShortcutRig(t, "shortcutin")
+	var whole bytes.Buffer
+	if code, err := s.pack(t.Context(), &whole, s.options); err != nil || code != 0 {
+		t.Fatalf("%d, %v: %s", code, err, s.log)
+	}
+	s.options.Args = []string{"unpack", "/volume"}
+	half := whole.Bytes()[:whole.Len()/2]
+
+	broken := errors.New("the source broke")
+	if code, err := s.unpack(t.Context(), io.MultiReader(bytes.NewReader(half), breaking{broken}), s.options); !errors.Is(err, broken) {
+		t.Errorf("a source that fails: %d, %v", code, err)
+	}
+	s.nothingLeft()
+
+	if code, err := s.unpack(t.Context(), bytes.NewReader(half), s.options); err != nil || code == 0 || !strings.Contains(s.log.String(), "too early") {
+		t.Errorf("half of a stream: %d, %v: %s", code, err, s.log)
+	}
+	s.nothingLeft()
+
+	ctx, cancel := context.WithCancel(t.Context())
+	code, err := s.unpack(ctx, io.MultiReader(bytes.NewReader(half), onRead(func() error { cancel(); <-ctx.Done(); return io.EOF })), s.options)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %d, %v", code, err)
+	}
+	s.nothingLeft()
+
+	t.Log("a helper that ends before its input does")
+	o := s.options
+	o.Args = []string{"unpack", "/nowhere"}
+	endless := onRead(func() error { return nil })
+	if code, err := s.unpack(t.Context(), endless, o); err != nil || code == 0 {
+		t.Errorf("%d, %v: %s", code, err, s.log)
+	}
+	s.nothingLeft()
+}
+
+// onRead is called at each read, which gives zeros.
+type onRead func() error
+
+func (f onRead) Read(p []byte) (int, error) { return len(p), f() }
 
 // onWrite is called at each write.
 type onWrite func()

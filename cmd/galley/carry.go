@@ -61,7 +61,9 @@ type carryUnpackCmd struct {
 
 // Run unpacks.
 func (c *carryUnpackCmd) Run(ctx context.Context, s *streams) error {
-	return s.summary(carrier.Unpack(ctx, c.Dir, s.in))
+	in := shortcut.Input(s.in)
+	defer in.Close() // what was read from it counts
+	return s.summary(carrier.Unpack(ctx, c.Dir, in))
 }
 
 type carryCopyCmd struct {

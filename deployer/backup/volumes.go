@@ -152,7 +152,7 @@ func (r *restoration) unpack(ctx context.Context, v *RestoredVolume) error {
 	err = r.readPart(ctx, v.part, r.Repository.passPart, func(ctx context.Context, in io.Reader) error {
 		said := &lastOutput{}
 		code, err := helper.Run(ctx, deployer.CarryOptions{
-			Stack: stack, Args: []string{"unpack", inside}, Stdin: in, Log: said, Volumes: []deployer.CarryVolume{{Name: v.Volume, Target: inside}},
+			Stack: stack, Args: []string{"unpack", inside}, Stdin: in, Shortcut: true, Log: said, Volumes: []deployer.CarryVolume{{Name: v.Volume, Target: inside}},
 		})
 		if err == nil {
 			summary, err = summaryOf(code, said)

@@ -1,11 +1,11 @@
-// Package shortcut is a way for the output of a program in a container to one on the
+// Package shortcut is a way for a stream between a program in a container and one on the
 // same machine that does not lead through the engine: a socket in a folder that the
-// container is given. An engine hands output on 32 kB at a time, through two programs
+// container is given. An engine hands streams on 32 kB at a time, through two programs
 // and a frame around each piece, which costs as much processor time as reading a
 // volume does.
 //
 // It refuses to be needed: where the two do not see the same files, or the program
-// knows nothing of it, nobody comes to the socket, and the output goes its usual way.
+// knows nothing of it, nobody comes to the socket, and the stream goes its usual way.
 package shortcut
 
 import (
@@ -31,7 +31,7 @@ const (
 	Path   = Target + "/" + socketName
 
 	socketName = "socket"
-	// meetWithin bounds how long the two wait for each other once they met.
+	// meetWithin bounds how long who comes waits for an answer.
 	meetWithin = 10 * time.Second
 	// sendBytes is how much may be on its way. The kernel may give less (socket(7)).
 	sendBytes = 1 << 20
@@ -39,14 +39,14 @@ const (
 	chunk = 256 << 10
 )
 
-// Shortcut is the end that receives.
+// Shortcut is the end outside the container.
 type Shortcut struct {
 	// Dir is the folder for the container, on this machine.
 	Dir string
 
 	listener *net.UnixListener
 	mutex    sync.Mutex
-	conn     net.Conn // once somebody came
+	conn     *net.UnixConn // once somebody came
 	closed   bool
 }
 
@@ -84,29 +84,15 @@ func sweep(in string) {
 	}
 }
 
-// Receive waits until somebody comes, and copies to w what they send, to its end. When
-// NobodyElse or Close is called before, nobody came, and all went the usual way. The end
-// of what they send is no error, whoever ended it: what was sent must tell by itself
-// that it is whole.
-func (s *Shortcut) Receive(w io.Writer) error {
-	conn, err := s.accept()
-	if err != nil {
-		return nil // closed, and nobody came
-	}
-	defer conn.Close()
-	_, err = io.CopyBuffer(w, struct{ io.Reader }{conn}, make([]byte, chunk))
-	return err
-}
-
-// NobodyElse says that who has not come and was answered will not come any more.
-func (s *Shortcut) NobodyElse() { _ = s.listener.Close() }
-
-// accept meets who comes: they go the usual way until they were answered.
-func (s *Shortcut) accept() (net.Conn, error) {
+// Meet waits until somebody comes, and is the connection to them, which Close ends. It is
+// nil when NobodyElse or Close is called before: nobody came, and the stream goes the
+// usual way. That holds for both: who was not answered by a Meet that gave a connection
+// does not use it.
+func (s *Shortcut) Meet() *net.UnixConn {
 	for {
-		conn, err := s.listener.Accept()
+		conn, err := s.listener.AcceptUnix()
 		if err != nil {
-			return nil, err
+			return nil
 		}
 		_ = os.RemoveAll(s.Dir) // nobody else is to come; Close tries again
 		s.mutex.Lock()
@@ -117,16 +103,40 @@ func (s *Shortcut) accept() (net.Conn, error) {
 		}
 		s.mutex.Unlock()
 		if err == nil {
+			_ = conn.SetWriteBuffer(sendBytes) // it is as good without
 			_, err = conn.Write([]byte{1})
 		}
 		if err == nil {
-			return conn, nil
+			return conn
 		}
 		_ = conn.Close()
 	}
 }
 
-// Close ends Receive, and what is under way. It may be called more than once.
+// Receive copies to w what somebody sends who comes, to its end; nothing when nobody
+// does. The end of what they send is no error, whoever ended it: what was sent must tell
+// by itself that it is whole.
+func (s *Shortcut) Receive(w io.Writer) error {
+	conn := s.Meet()
+	if conn == nil {
+		return nil
+	}
+	defer conn.Close()
+	_, err := io.CopyBuffer(w, struct{ io.Reader }{conn}, make([]byte, chunk))
+	return err
+}
+
+// NobodyElse ends the wait for somebody who has not come yet.
+func (s *Shortcut) NobodyElse() { _ = s.listener.Close() }
+
+// Came tells whether somebody came.
+func (s *Shortcut) Came() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.conn != nil
+}
+
+// Close ends the wait, and what is under way. It may be called more than once.
 func (s *Shortcut) Close() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -145,14 +155,23 @@ func Output(usual io.Writer) io.WriteCloser {
 	if conn, err := join(os.Getenv(Variable)); err == nil {
 		return conn
 	}
-	return noClose{usual}
+	return usualOut{usual}
 }
 
-func join(path string) (net.Conn, error) {
+// Input is where a program in a container reads from, as Output is where it writes to.
+func Input(usual io.Reader) io.ReadCloser {
+	if conn, err := join(os.Getenv(Variable)); err == nil {
+		return conn
+	}
+	return io.NopCloser(usual)
+}
+
+// join meets who waits at a socket.
+func join(path string) (*net.UnixConn, error) {
 	if path == "" {
 		return nil, os.ErrNotExist
 	}
-	conn, err := net.DialTimeout("unix", path, meetWithin)
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"}) // it does not wait
 	if err != nil {
 		return nil, err
 	}
@@ -160,20 +179,20 @@ func join(path string) (net.Conn, error) {
 		_ = conn.Close()
 		return nil, err
 	}
-	if unix, ok := conn.(*net.UnixConn); ok {
-		_ = unix.SetWriteBuffer(sendBytes) // it is as good without
-	}
+	_ = conn.SetWriteBuffer(sendBytes) // it is as good without
 	return conn, nil
 }
 
-func answered(conn net.Conn) error {
+func answered(conn *net.UnixConn) error {
 	if err := conn.SetReadDeadline(time.Now().Add(meetWithin)); err != nil {
 		return err
 	}
-	_, err := io.ReadFull(conn, make([]byte, 1))
-	return err
+	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+		return err
+	}
+	return conn.SetReadDeadline(time.Time{})
 }
 
-type noClose struct{ io.Writer }
+type usualOut struct{ io.Writer }
 
-func (noClose) Close() error { return nil }
+func (usualOut) Close() error { return nil }

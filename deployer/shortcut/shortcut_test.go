@@ -55,6 +55,27 @@ func TestOutputComes(t *testing.T) {
 	}
 }
 
+func TestInputGoes(t *testing.T) {
+	s := open(t)
+	sent := bytes.Repeat([]byte("0123456789abcdef"), 100_000)
+	go func() {
+		conn := s.Meet()
+		if conn == nil {
+			return
+		}
+		_, _ = conn.Write(sent)
+		_ = conn.CloseWrite()
+	}()
+	in := Input(strings.NewReader("the usual way"))
+	got, err := io.ReadAll(in)
+	if err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("%v: %d bytes came of %d", err, len(got), len(sent))
+	}
+	if err := in.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestUsualWay has nobody to answer at the other end.
 func TestUsualWay(t *testing.T) {
 	dir := t.TempDir()
@@ -84,6 +105,10 @@ func TestUsualWay(t *testing.T) {
 		_, err := io.WriteString(out, "as ever")
 		if err := errors.Join(err, out.Close()); err != nil || usual.String() != "as ever" {
 			t.Errorf("%s: %v, %q", name, err, &usual)
+		}
+		got, err := io.ReadAll(Input(strings.NewReader("as ever")))
+		if err != nil || string(got) != "as ever" {
+			t.Errorf("%s: %v, %q", name, err, got)
 		}
 	}
 }
